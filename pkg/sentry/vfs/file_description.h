@@ -1,0 +1,119 @@
+// Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
+//
+// FileDescription: an open file (open(2), "open file description"; Linux's struct file). Shared by
+// descriptors after dup(2), fork(2) and SCM_RIGHTS.
+//
+// No method blocks: what would block returns EAGAIN whatever O_NONBLOCK says, and the caller waits on
+// wait_queue() if the descriptor is in blocking mode.
+
+#ifndef CVISOR_PKG_SENTRY_VFS_FILE_DESCRIPTION_H_
+#define CVISOR_PKG_SENTRY_VFS_FILE_DESCRIPTION_H_
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+#include "pkg/base/io.h"
+#include "pkg/base/mutex.h"
+#include "pkg/base/ref.h"
+#include "pkg/base/result.h"
+#include "pkg/sentry/mm/memory_manager.h"
+#include "pkg/sentry/vfs/dentry.h"
+#include "pkg/sentry/waiter/waiter.h"
+
+namespace cvisor::vfs {
+
+class FdTable;
+
+// Flags of one read or write: RWF_* of preadv2(2).
+struct IoFlags {
+  int rwf = 0;
+};
+
+class FileDescription : public RefCounted {
+ public:
+  // `flags`: as given to open(2), without O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC and O_CLOEXEC.
+  FileDescription(Path path, int flags);
+  ~FileDescription() override;
+
+  const Path& path() const { return path_; }
+  Inode& inode() const { return path_.inode(); }
+  int flags() const { return flags_.load(); }
+  bool readable() const { return (flags() & O_ACCMODE) != O_WRONLY && !(flags() & O_PATH); }
+  bool writable() const { return (flags() & O_ACCMODE) != O_RDONLY && !(flags() & O_PATH); }
+  bool nonblocking() const { return (flags() & O_NONBLOCK) != 0; }
+  bool is_path_only() const { return (flags() & O_PATH) != 0; }
+  // fcntl(F_SETFL): only O_APPEND, O_ASYNC, O_DIRECT, O_NOATIME, O_NONBLOCK change.
+  virtual Status SetFlags(int flags);
+
+  // --- Reading and writing at the file position. Seekable files implement Pread/Pwrite; these two then
+  // keep the position, under position_mutex(). Streams override them. The caller has checked
+  // readable()/writable(). Read returns 0 at the end.
+  virtual Result<size_t> Read(IoSink& dst, IoFlags flags = {});
+  virtual Result<size_t> Write(IoSource& src, IoFlags flags = {});
+  virtual Result<size_t> Pread(IoSink& dst, uint64_t offset, IoFlags flags = {});    // ESPIPE
+  virtual Result<size_t> Pwrite(IoSource& src, uint64_t offset, IoFlags flags = {});  // ESPIPE
+  // lseek(2) with all of SEEK_*. ESPIPE by default.
+  virtual Result<int64_t> Seek(int64_t offset, int whence);
+  virtual bool seekable() const { return false; }
+
+  // getdents64(2) from the current position. ENOTDIR by default.
+  virtual Status IterateDir(DirSink& sink);
+
+  // ioctl(2). `mm` is the calling task's memory. ENOTTY by default. The calling task, where one is
+  // needed (job control), is kernel::Task::Current().
+  virtual Result<uint64_t> Ioctl(mm::MemoryManager& mm, uint32_t cmd, uint64_t arg);
+
+  // poll(2): which of `mask` are true now. Regular files are always ready.
+  virtual EventMask Readiness(EventMask mask);
+  // Where changes of readiness are told. Null: never changes.
+  virtual WaitQueue* wait_queue() { return nullptr; }
+  // epoll_ctl(2) refuses with EPERM what has no poll (regular files, directories).
+  virtual bool pollable() const { return wait_queue_hint_; }
+
+  // open(2) of a FIFO waits for the other end: EAGAIN while it must wait (on wait_queue()).
+  virtual Status FinishOpen() { return OkStatus(); }
+
+  // mmap(2): fills opts->mappable (or leaves it null for private zero memory, as /dev/zero does). Access
+  // modes were checked. ENODEV by default.
+  virtual Status Mmap(mm::MmapOptions* opts);
+
+  virtual Status Fsync(bool data_only);                      // EINVAL by default
+  virtual Status Allocate(int mode, uint64_t offset, uint64_t length);  // EOPNOTSUPP/ENODEV
+  virtual Status Truncate(uint64_t size);                    // ftruncate(2): EINVAL by default
+
+  // Each close(2) of a descriptor (Linux's flush): record locks go, errors are returned.
+  virtual Status OnClose() { return OkStatus(); }
+
+  // What fstat(2) says. The inode's by default.
+  virtual Result<Attr> GetAttr();
+
+  // /proc/pid/fdinfo lines beyond pos, flags and mnt_id.
+  virtual std::string FdInfo() { return ""; }
+
+  // Position. Held across a read or write at the position (POSIX atomicity, f_pos_lock).
+  Mutex& position_mutex() { return position_mutex_; }
+  int64_t position() const { return position_.load(); }
+  void set_position(int64_t p) { position_.store(p); }
+
+  // fcntl(F_SETOWN, F_SETSIG): kept for the kernel's SIGIO code. owner: pid > 0, pgid < 0.
+  std::atomic<int> async_owner{0};
+  std::atomic<int> async_signal{0};
+
+ protected:
+  bool wait_queue_hint_ = false;  // set by descriptions that can be polled
+  std::atomic<int> flags_;
+
+ private:
+  const Path path_;
+  bool holds_write_access_ = false;
+  Mutex position_mutex_;
+  std::atomic<int64_t> position_{0};
+};
+
+// Copies between two buffers' ends through Sentry memory: helpers for implementations.
+Result<size_t> CopyStringOut(IoSink& dst, std::string_view all, uint64_t offset);
+
+}  // namespace cvisor::vfs
+
+#endif  // CVISOR_PKG_SENTRY_VFS_FILE_DESCRIPTION_H_
