@@ -14,7 +14,8 @@ import subprocess
 import sys
 
 # Flags that GCC has and clang does not, and flags about files that Bazel wants.
-DROP = {"-fno-canonical-system-headers", "-Wno-free-nonheap-object", "-pass-exit-codes", "-MD"}
+DROP = {"-fno-canonical-system-headers", "-Wno-free-nonheap-object", "-pass-exit-codes", "-MD",
+        "-ftrivial-auto-var-init=zero"}
 DROP_WITH_VALUE = {"-MF", "-o"}
 
 

@@ -110,7 +110,8 @@ def stub_blob(name, srcs, symbol = None, hdrs = [], copts = [], visibility = Non
     `<symbol>_offset::<function>`. The section .stub.head is put at offset 0.
     The link fails if the image would need relocation or writable data.
 
-    The build's --copt flags do not apply, so a sanitizer never gets in. The
+    It is always built by GCC and the build's --copt flags do not apply: the
+    stub is the same in every configuration and never has a sanitizer in it. The
     image becomes .byte lines, not .incbin: Bazel drops files that the
     compiler does not report as included, and would miss changes.
 
@@ -128,15 +129,14 @@ def stub_blob(name, srcs, symbol = None, hdrs = [], copts = [], visibility = Non
         srcs = srcs + hdrs,
         outs = [name + ".elf", name + ".bin", name + ".S", name + ".h"],
         tools = ["//tools/bazel:stub.ld"],
-        toolchains = ["@bazel_tools//tools/cpp:current_cc_toolchain"],
         message = "Building stub",
         cmd = """
 set -eu
 dir=$(RULEDIR) name={name} symbol={symbol}
 elf=$$dir/$$name.elf bin=$$dir/$$name.bin
-$(CC) {flags} -nostdlib -static-pie -fuse-ld=bfd -Wl,--no-warn-rwx-segments -Wl,--no-dynamic-linker -Wl,--build-id=none \
+/usr/bin/gcc {flags} -nostdlib -static-pie -fuse-ld=bfd -Wl,--no-warn-rwx-segments -Wl,--no-dynamic-linker -Wl,--build-id=none \
     -Wl,-T,$(location //tools/bazel:stub.ld) -o $$elf {srcs}
-$(OBJCOPY) -O binary -j .stub $$elf $$bin
+/usr/bin/objcopy -O binary -j .stub $$elf $$bin
 {{
   echo "  .section .rodata.$$symbol, \\"a\\", @progbits"
   echo "  .balign 4096"
@@ -151,7 +151,7 @@ $(OBJCOPY) -O binary -j .stub $$elf $$bin
   echo "#pragma once"
   echo "extern \\"C\\" const unsigned char $${{symbol}}_start[], $${{symbol}}_end[];"
   echo "namespace $${{symbol}}_offset {{"
-  $(NM) -g --defined-only $$elf | grep -E ' T [A-Za-z_][A-Za-z0-9_]*$$' |
+  /usr/bin/nm -g --defined-only $$elf | grep -E ' T [A-Za-z_][A-Za-z0-9_]*$$' |
     sed -E 's/^([0-9a-f]+) T (.*)$$/inline constexpr unsigned long \\2 = 0x\\1;/' || true
   echo "}}"
 }} > $$dir/$$name.h

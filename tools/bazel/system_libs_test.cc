@@ -105,9 +105,7 @@ TEST(SystemLibs, Protobuf) {
   EXPECT_EQ(out.value(), "hello");
 }
 
-TEST(SystemLibs, Seccomp) {
-  EXPECT_EQ(seccomp_syscall_resolve_name("read"), SCMP_SYS(read));
-}
+TEST(SystemLibs, Seccomp) { EXPECT_EQ(seccomp_syscall_resolve_name("read"), SCMP_SYS(read)); }
 
 TEST(SystemLibs, Re2) { EXPECT_TRUE(RE2::FullMatch("abc", "a.c")); }
 
