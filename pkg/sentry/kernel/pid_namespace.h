@@ -1,0 +1,76 @@
+// Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
+//
+// PidNamespace: the numbers of tasks, processes, process groups and sessions (pid_namespaces(7)).
+// Everything here is guarded by Kernel::task_mutex().
+
+#ifndef CVISOR_PKG_SENTRY_KERNEL_PID_NAMESPACE_H_
+#define CVISOR_PKG_SENTRY_KERNEL_PID_NAMESPACE_H_
+
+#include <sys/types.h>
+
+#include <map>
+#include <vector>
+
+#include "pkg/base/ref.h"
+#include "pkg/base/result.h"
+#include "pkg/sentry/auth/credentials.h"
+
+namespace cvisor::kernel {
+
+class Task;
+class ThreadGroup;
+class ProcessGroup;
+class Session;
+
+class PidNamespace : public RefCounted {
+ public:
+  static constexpr pid_t kPidMax = 4194304;
+
+  PidNamespace(Ref<PidNamespace> parent, Ref<UserNamespace> user_ns)
+      : parent_(std::move(parent)),
+        user_ns_(std::move(user_ns)),
+        level_(parent_ == nullptr ? 0 : parent_->level_ + 1) {}
+
+  const Ref<PidNamespace>& parent() const { return parent_; }
+  const Ref<UserNamespace>& user_ns() const { return user_ns_; }
+  int level() const { return level_; }
+
+  // Null if there is none. A ThreadGroup is found by the number of its leader.
+  Task* FindTask(pid_t tid) const;
+  ThreadGroup* FindThreadGroup(pid_t tgid) const;
+  ProcessGroup* FindProcessGroup(pid_t pgid) const;
+  Session* FindSession(pid_t sid) const;
+
+  // The namespace's init; null before it exists and after it is gone.
+  ThreadGroup* init() const { return init_; }
+  // Tasks in number order.
+  std::vector<Task*> Tasks() const;
+  std::vector<ThreadGroup*> ThreadGroups() const;
+
+ private:
+  friend class Kernel;
+  friend class Task;
+  friend class ThreadGroup;
+  friend class Session;
+  friend class ProcessGroup;
+
+  // Next free number; a number stays taken while a task, group or session uses it. EAGAIN when full,
+  // ENOMEM when init is gone.
+  Result<pid_t> Allocate();
+  bool InUse(pid_t id) const;
+
+  const Ref<PidNamespace> parent_;
+  const Ref<UserNamespace> user_ns_;
+  const int level_;
+  pid_t last_ = 0;
+  ThreadGroup* init_ = nullptr;
+  bool dead_ = false;
+  std::map<pid_t, Task*> tasks_;
+  std::map<pid_t, ThreadGroup*> thread_groups_;
+  std::map<pid_t, ProcessGroup*> process_groups_;
+  std::map<pid_t, Session*> sessions_;
+};
+
+}  // namespace cvisor::kernel
+
+#endif  // CVISOR_PKG_SENTRY_KERNEL_PID_NAMESPACE_H_

@@ -1,0 +1,333 @@
+// Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
+//
+// Task: one application thread. It has one host thread, which runs Task::Run(): switch to the
+// application, serve its system call or fault, deliver signals, again.
+//
+// Threads. Methods and fields are the task's own thread's unless marked "any thread". What other
+// threads look at (credentials, mm, descriptor table, name) is written under mu_ and read by others
+// through the ...Ref() methods. Relations to other tasks are guarded by Kernel::task_mutex(), signal
+// state by ThreadGroup::signal_mutex(). Lock order: docs/locking.md.
+
+#ifndef CVISOR_PKG_SENTRY_KERNEL_TASK_H_
+#define CVISOR_PKG_SENTRY_KERNEL_TASK_H_
+
+#include <sched.h>
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "pkg/base/mutex.h"
+#include "pkg/base/ref.h"
+#include "pkg/base/result.h"
+#include "pkg/sentry/arch/registers.h"
+#include "pkg/sentry/auth/credentials.h"
+#include "pkg/sentry/kernel/blocker.h"
+#include "pkg/sentry/kernel/signals.h"
+#include "pkg/sentry/mm/memory_manager.h"
+#include "pkg/sentry/platform/platform.h"
+#include "pkg/sentry/vfs/fd_table.h"
+#include "pkg/sentry/vfs/fs_context.h"
+#include "pkg/sentry/vfs/vfs.h"
+#include "pkg/sentry/waiter/waiter.h"
+
+namespace cvisor::kernel {
+
+class Container;
+class IpcNamespace;
+class Kernel;
+class PidNamespace;
+class Task;
+class ThreadGroup;
+class UtsNamespace;
+using mm::UserAddr;
+
+// Arguments of clone(2), clone3(2), fork(2), vfork(2).
+struct CloneArgs {
+  uint64_t flags = 0;  // CLONE_*, without the exit signal
+  int exit_signal = 0;
+  UserAddr stack = 0;  // new stack pointer; 0: the parent's
+  UserAddr parent_tid = 0, child_tid = 0, pidfd = 0;
+  uint64_t tls = 0;
+  std::vector<pid_t> set_tid;
+};
+
+// What is left of a system call that restarts through restart_syscall(2) (relative sleeps).
+class RestartBlock : public RefCounted {
+ public:
+  virtual Result<uint64_t> Restart(Task& t) = 0;
+};
+
+class Task : public RefCounted {
+ public:
+  // The task whose thread this is; null on other threads.
+  static Task* Current();
+
+  // --- Any thread: who this is.
+  Kernel& kernel() const { return kernel_; }
+  ThreadGroup& tg() const { return *tg_; }
+  Container& container() const { return *container_; }
+  PidNamespace& pid_ns() const;
+  pid_t tid() const;                            // in its own PID namespace
+  pid_t TidIn(const PidNamespace& ns) const;    // 0 if not visible there
+  bool is_leader() const;
+  // comm (prctl PR_SET_NAME): at most 15 bytes.
+  std::string name() const;
+  void set_name(std::string_view name);
+  // 'R', 'S', 'D', 'T', 't', 'Z', 'X' for /proc.
+  char StateLetter() const;
+  uint64_t start_time_ns() const { return start_time_ns_; }  // CLOCK_MONOTONIC of the sandbox
+  uint64_t UserTimeNs() const;
+  uint64_t SystemTimeNs() const;
+  // Voluntary and involuntary switches are not known exactly: blocks, interrupts.
+  std::atomic<uint64_t> voluntary_switches{0}, involuntary_switches{0};
+
+  // --- Any thread: the shared parts; null once the task has exited.
+  CredsRef creds() const;
+  Ref<mm::MemoryManager> MmRef() const;
+  Ref<vfs::FdTable> FdTableRef() const;
+  Ref<vfs::FsContext> FsRef() const;
+  Ref<UtsNamespace> UtsRef() const;
+  Ref<IpcNamespace> IpcRef() const;
+
+  // --- Own thread.
+  arch::Registers& regs() {
+    regs_dirty_ = true;
+    return regs_;
+  }
+  const arch::Registers& regs() const { return regs_; }
+  platform::Context& ctx() { return *ctx_; }
+  mm::MemoryManager& mm() { return *mm_; }
+  vfs::FdTable& fds() { return *fds_; }
+  vfs::FsContext& fs() { return *fs_; }
+  UtsNamespace& uts() { return *uts_; }
+  IpcNamespace& ipc() { return *ipc_; }
+  void SetCreds(CredsRef creds);
+  bool HasCap(int cap) const { return creds()->HasCap(cap); }
+  bool no_new_privs = false;
+  void UnshareFs();
+  void UnshareFds();
+  void SetUts(Ref<UtsNamespace> uts);
+  void SetIpc(Ref<IpcNamespace> ipc);
+
+  // For mapping operations: context and limits.
+  mm::Caller mm_caller();
+  // A walk from `dirfd` (AT_FDCWD or a descriptor: EBADF, ENOTDIR are checked during the walk).
+  Result<vfs::WalkContext> WalkFrom(int dirfd);
+  vfs::WalkContext WalkFromCwd();
+  uint64_t Rlimit(int resource) const;
+
+  // Application memory.
+  template <typename T>
+  Result<T> CopyIn(UserAddr addr) {
+    return mm_->CopyIn<T>(addr);
+  }
+  template <typename T>
+  Status CopyOut(UserAddr addr, const T& v) {
+    return mm_->CopyOut(addr, v);
+  }
+
+  // Descriptors. GetFile: EBADF, also for O_PATH ones.
+  Result<Ref<vfs::FileDescription>> GetFile(int fd) { return fds_->Get(fd); }
+  Result<int> InstallFd(Ref<vfs::FileDescription> file, bool cloexec);
+
+  // --- Sleeping. Waits until Wake(), the deadline (ETIMEDOUT) or a signal to deliver (ERESTARTSYS; the
+  // caller turns it into another restart code or EINTR if its man page says so).
+  Status Block(Deadline deadline = Deadline::Never());
+  // Like Block, but only a fatal signal interrupts it (vfork, some file systems).
+  Status BlockKillable(Deadline deadline = Deadline::Never());
+  // Any thread: ends the current or next Block().
+  void Wake() { parker_.Unpark(); }
+
+  // Calls `attempt` (returning Status or Result<T>) until it no longer says EAGAIN, waiting on `queue`
+  // for `mask` in between. The usual way to serve a blocking call:
+  //   return t.BlockOn(*file->wait_queue(), kEventIn, deadline, [&] { return file->Read(sink); });
+  template <typename Attempt>
+  auto BlockOn(WaitQueue& queue, EventMask mask, Deadline deadline, Attempt attempt)
+      -> decltype(attempt());
+
+  // --- Signals.
+  // Any thread. Queues a signal for this thread only (tgkill, faults). The caller checked permission.
+  Status SendSignal(const siginfo_t& info);
+  // A fault of this thread's own code: cannot be blocked or ignored (forced to default if it is).
+  void ForceSignal(const siginfo_t& info);
+  SignalSet blocked() const { return blocked_; }
+  void SetBlocked(SignalSet mask);
+  // sigsuspend, ppoll, pselect, epoll_pwait: a mask for the duration of the call; the old one comes
+  // back after the handler's frame was built, or at the call's end when no signal came.
+  void SetTemporaryMask(SignalSet mask);
+  void RestoreTemporaryMask();
+  bool HasDeliverableSignal() const;
+  // Pending for this thread or the process, and blocked or not: sigpending(2).
+  SignalSet Pending() const;
+  // Takes the next pending signal of `mask` (sigtimedwait, signalfd).
+  std::optional<siginfo_t> DequeueSignal(SignalSet mask);
+  std::optional<siginfo_t> PeekSignal(SignalSet mask) const;
+  // Told when a signal is queued for this thread or its process: signalfd, sigtimedwait.
+  WaitQueue& signal_queue();
+  stack_t alt_stack() const { return alt_stack_; }
+  void set_alt_stack(const stack_t& s) { alt_stack_ = s; }
+  bool OnAltStack(uint64_t sp) const;
+  // rt_sigreturn(2).
+  Result<uint64_t> SignalReturn();
+
+  // --- System calls that do not return a value in the usual way set this: the registers are final.
+  void SetRegistersFinal() { registers_final_ = true; }
+  void SetRestartBlock(Ref<RestartBlock> block) { restart_block_ = std::move(block); }
+  Ref<RestartBlock> TakeRestartBlock() { return std::exchange(restart_block_, nullptr); }
+
+  // --- Life.
+  // Makes and starts the child; returns its number in the caller's namespace.
+  Result<pid_t> Clone(const CloneArgs& args);
+  // execve(2) of an opened executable or a path. On success the registers are the new program's.
+  Status Execve(const vfs::WalkContext& walk, std::string_view path, int at_flags,
+                std::vector<std::string> argv, std::vector<std::string> envp);
+  // exit(2): this thread only. exit_group(2): the process. `status` as wait(2) encodes it. Both take
+  // effect when the handler returns.
+  void Exit(int status);
+  void ExitGroup(int status);
+
+  UserAddr clear_child_tid = 0;               // set_tid_address(2)
+  UserAddr robust_list = 0;                   // set_robust_list(2)
+  int parent_death_signal = 0;                // prctl(PR_SET_PDEATHSIG)
+  uint32_t personality = 0;                   // personality(2)
+  uint64_t timer_slack_ns = 50000;            // prctl(PR_SET_TIMERSLACK)
+  bool keep_caps = false;                     // prctl(PR_SET_KEEPCAPS); securebits hold the rest
+  // sched_setaffinity(2) etc.: stored and returned. Any thread, under sched_mutex.
+  struct Scheduling {
+    int policy = 0, priority = 0, nice = 0;
+    bool reset_on_fork = false;
+    int ioprio = 0;
+    cpu_set_t affinity;
+  };
+  Scheduling scheduling() const;
+  void set_scheduling(const Scheduling& s);
+
+  // Number and arguments of the call being served, for /proc/pid/syscall and logs; -1 if none.
+  std::atomic<int64_t> current_syscall{-1};
+
+  // --- Host thread body; called by Kernel only.
+  void Run();
+
+ private:
+  friend class Kernel;
+  friend class ThreadGroup;
+  friend class PidNamespace;
+  friend class TaskPeer;  // tests
+
+  Task(Kernel& kernel, Ref<ThreadGroup> tg, Ref<Container> container);
+  ~Task() override;
+  void OnLastRef() override;
+
+  // task_run.cc
+  void HandleSyscall();
+  void HandleFault(const platform::Event& event);
+  // True when the application may go on; false when the task exits.
+  bool HandleInterrupts();
+  void StartThread();
+  static void* ThreadMain(void* task);
+
+  // task_signals.cc
+  bool DeliverSignal(const siginfo_t& info);
+  void PrepareSyscallRestart(const SignalAction* action);
+  Status PushSignalFrame(const siginfo_t& info, const SignalAction& action);
+  void EnterGroupStop(int sig);
+  void WaitWhileStopped();
+  void UpdateInterruptFlag();  // signal mutex held
+  bool WantsSignal(int sig) const;
+
+  // task_exit.cc
+  void ExitNow();
+  void ReleaseMm(bool for_exec);
+  void ExitRobustList();
+  void FinishVfork();
+  // execve: becomes the only thread of the process, with the leader's number.
+  Status KillOtherThreads();
+
+  Kernel& kernel_;
+  const Ref<ThreadGroup> tg_;
+  const Ref<Container> container_;
+  std::vector<std::pair<Ref<PidNamespace>, pid_t>> ids_;  // own namespace first; task mutex
+  const uint64_t start_time_ns_;
+
+  std::unique_ptr<platform::Context> ctx_;
+  arch::Registers regs_;
+  bool regs_dirty_ = true;
+  bool registers_final_ = false;
+  bool in_syscall_ = false;            // a system call waits for its restart decision
+  Errno syscall_error_ = Errno::kOk;   // ERESTART* of it
+  uint64_t syscall_nr_ = 0;            // orig_rax, for restarting
+  Ref<RestartBlock> restart_block_;
+
+  mutable Mutex mu_;  // leaf
+  CredsRef creds_;
+  std::string name_;
+  Ref<mm::MemoryManager> mm_;
+  Ref<vfs::FdTable> fds_;
+  Ref<vfs::FsContext> fs_;
+  Ref<UtsNamespace> uts_;
+  Ref<IpcNamespace> ipc_;
+  Scheduling scheduling_;
+
+  Parker parker_;
+  std::atomic<bool> interrupted_{false};  // something for HandleInterrupts() to do
+  std::atomic<bool> fatal_{false};        // exit is certain: BlockKillable ends too
+  std::atomic<char> state_{'R'};
+
+  // Signal mutex:
+  SignalQueue pending_;
+  SignalSet blocked_ = 0;
+  SignalSet saved_mask_ = 0;
+  bool has_saved_mask_ = false;
+  SignalSet waiting_for_ = 0;  // sigtimedwait: these are wanted though blocked
+  bool exit_requested_ = false;
+  int exit_status_ = 0;
+  stack_t alt_stack_;
+
+  // Task mutex:
+  bool exiting_ = false, dead_ = false;
+  Ref<Task> vfork_parent_;  // set in a CLONE_VFORK child until it execs or exits
+  bool vfork_done_ = false;  // in the parent
+  // Set when the host thread has left Run(): CPU times are then final.
+  std::atomic<bool> finished_{false};
+  uint64_t final_user_ns_ = 0, final_system_ns_ = 0;
+  std::atomic<pthread_t> thread_{};
+  std::atomic<int> host_tid_{0};
+};
+
+// Wakes a task from a WaitQueue. RAII: registered from construction to destruction.
+class TaskWaiter : public Waiter {
+ public:
+  TaskWaiter(Task& task, WaitQueue& queue, EventMask mask, bool exclusive = false)
+      : task_(task), queue_(queue) {
+    queue_.Register(this, mask, exclusive);
+  }
+  ~TaskWaiter() override { queue_.Unregister(this); }
+  void OnEvent(EventMask) override { task_.Wake(); }
+
+ private:
+  Task& task_;
+  WaitQueue& queue_;
+};
+
+template <typename Attempt>
+auto Task::BlockOn(WaitQueue& queue, EventMask mask, Deadline deadline, Attempt attempt)
+    -> decltype(attempt()) {
+  auto result = attempt();
+  if (result.ok() || result.error() != Errno::kEAGAIN) return result;
+  TaskWaiter waiter(*this, queue, mask);
+  for (;;) {
+    result = attempt();
+    if (result.ok() || result.error() != Errno::kEAGAIN) return result;
+    if (auto s = Block(deadline); !s.ok()) return s.error();
+  }
+}
+
+}  // namespace cvisor::kernel
+
+#endif  // CVISOR_PKG_SENTRY_KERNEL_TASK_H_

@@ -1,0 +1,192 @@
+// Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
+//
+// ThreadGroup: a process. Relations (parent, children, tasks, group) are guarded by
+// Kernel::task_mutex(); signal state by signal_mutex().
+
+#ifndef CVISOR_PKG_SENTRY_KERNEL_THREAD_GROUP_H_
+#define CVISOR_PKG_SENTRY_KERNEL_THREAD_GROUP_H_
+
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+
+#include <atomic>
+#include <list>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "pkg/base/mutex.h"
+#include "pkg/base/ref.h"
+#include "pkg/base/result.h"
+#include "pkg/sentry/kernel/limits.h"
+#include "pkg/sentry/kernel/session.h"
+#include "pkg/sentry/kernel/signals.h"
+#include "pkg/sentry/waiter/waiter.h"
+
+namespace cvisor::kernel {
+
+class Container;
+class Kernel;
+class PidNamespace;
+class ProcessTimers;  // itimers and POSIX timers: timers.h
+class Task;
+
+// CPU time and counters of rusage, in nanoseconds.
+struct CpuUsage {
+  uint64_t user_ns = 0, system_ns = 0;
+  uint64_t minor_faults = 0, major_faults = 0;
+  uint64_t voluntary_switches = 0, involuntary_switches = 0;
+  uint64_t max_rss_bytes = 0;
+  void Add(const CpuUsage& o);
+};
+
+// What wait4(2) and waitid(2) ask for.
+struct WaitOptions {
+  enum class Target { kAny, kProcess, kGroup } target = Target::kAny;
+  pid_t id = 0;                 // in the caller's namespace
+  ThreadGroup* process = nullptr;  // P_PIDFD: this one, instead of id
+  int flags = 0;                // WNOHANG, WEXITED, WSTOPPED, WCONTINUED, WNOWAIT, __WALL, __WCLONE, ...
+};
+
+struct WaitResult {
+  pid_t pid = 0;   // 0: nothing (WNOHANG)
+  uid_t uid = 0;
+  int status = 0;  // as wait4(2) stores it
+  int child_code = 0, child_status = 0;  // si_code and si_status of waitid(2)
+  CpuUsage usage;
+};
+
+class ThreadGroup : public RefCounted {
+ public:
+  Kernel& kernel() const { return kernel_; }
+  Container& container() const { return *container_; }
+  const Ref<PidNamespace>& pid_ns() const { return pid_ns_; }
+
+  pid_t id() const;                              // in its own namespace; any thread
+  pid_t IdIn(const PidNamespace& ns) const;      // 0 if not visible
+
+  // --- Task mutex held by the caller (Locked) or taken by the method.
+  Task* leader() const { return leader_; }
+  const std::vector<Task*>& tasks() const { return tasks_; }
+  size_t live_tasks() const { return live_tasks_; }
+  ThreadGroup* parent() const { return parent_; }
+  const std::set<ThreadGroup*>& children() const { return children_; }
+  ProcessGroup* group() const { return group_.get(); }
+  bool is_zombie() const { return zombie_; }
+  // Parent's number in ns; 0 if outside.
+  pid_t ParentId(const PidNamespace& ns) const;
+
+  // --- System calls.
+  Result<pid_t> Setsid();
+  Status Setpgid(Task& caller, pid_t pid, pid_t pgid);
+  Result<pid_t> Getpgid(Task& caller, pid_t pid);
+  Result<pid_t> Getsid(Task& caller, pid_t pid);
+  // wait4/waitid by one of this process's tasks. Blocks.
+  Result<WaitResult> Wait(Task& caller, const WaitOptions& opts);
+
+  // --- Signals. SendSignal: process directed; any thread. Permission checked by the caller.
+  Mutex& signal_mutex() const { return signal_mutex_; }
+  Status SendSignal(const siginfo_t& info);
+  Ref<SignalHandlers> handlers() const;
+  SignalAction GetAction(int sig) const { return handlers()->Get(sig); }
+  // sigaction(2): discards pending signals that became ignored.
+  Status SetAction(int sig, const SignalAction& action, SignalAction* old);
+  SignalSet SharedPending() const;
+  WaitQueue& signal_queue() { return signal_queue_; }
+  // The whole process ends with this wait(2) status. Any thread.
+  void KillAll(int status);
+  // Group stop of job control.
+  bool stopped() const { return stopped_.load(); }
+
+  LimitSet& limits() { return limits_; }
+  const LimitSet& limits() const { return limits_; }
+  ProcessTimers& timers() { return *timers_; }
+
+  // Told with kEventIn whenever a child changes state; wait4(2) sleeps on it.
+  WaitQueue& child_queue() { return child_queue_; }
+  // Told with kEventIn when this process becomes a zombie: pidfds. kEventHup when it is reaped.
+  WaitQueue& exit_queue() { return exit_queue_; }
+
+  // Usage of the live and dead threads, and of waited-for children.
+  CpuUsage Usage() const;
+  CpuUsage ChildrenUsage() const;
+
+  std::atomic<bool> child_subreaper{false};  // prctl(PR_SET_CHILD_SUBREAPER)
+  std::atomic<int> oom_score_adj{0};
+  bool has_execed() const { return has_execed_.load(); }
+  int exit_signal() const { return exit_signal_; }
+
+ private:
+  friend class ControllingTerminal;
+  friend class Kernel;
+  friend class PidNamespace;
+  friend class ProcessGroup;
+  friend class Session;
+  friend class Task;
+
+  ThreadGroup(Kernel& kernel, Ref<Container> container, Ref<PidNamespace> pid_ns,
+              Ref<SignalHandlers> handlers, int exit_signal);
+  ~ThreadGroup() override;
+
+  // Task mutex held.
+  bool Matches(const WaitOptions& opts, ThreadGroup& caller, const PidNamespace& ns) const;
+  void BecomeZombie();
+  void Reap();
+  void NotifyParent(int sig, int code, int status);
+  void ReparentChildren();
+  ThreadGroup* FindReaper() const;
+  void LeaveGroup();
+  void JoinGroup(Ref<ProcessGroup> group);
+  // Signal mutex held.
+  Status SendSignalLocked(const siginfo_t& info, Task* only);
+  void KillAllLocked(int status);
+  Task* ChooseTask(int sig) const;
+  void ContinueLocked();
+
+  Kernel& kernel_;
+  const Ref<Container> container_;
+  const Ref<PidNamespace> pid_ns_;
+
+  // Task mutex:
+  std::vector<std::pair<Ref<PidNamespace>, pid_t>> ids_;  // own namespace first
+  Task* leader_ = nullptr;
+  std::vector<Task*> tasks_;
+  size_t live_tasks_ = 0;
+  ThreadGroup* parent_ = nullptr;
+  std::set<ThreadGroup*> children_;
+  Ref<ProcessGroup> group_;
+  bool zombie_ = false;
+  bool reaped_ = false;
+  int exit_signal_ = SIGCHLD;
+  int exit_status_ = 0;      // of the process, once a zombie
+  uid_t exit_uid_ = 0;
+  // Pending reports for wait: at most one of each.
+  bool report_stop_ = false, report_continue_ = false;
+  int stop_report_signal_ = 0;
+  CpuUsage dead_threads_usage_, children_usage_;
+  std::atomic<bool> has_execed_{false};
+  Task* exec_task_ = nullptr;  // de_thread in progress on behalf of this one
+  std::atomic<pid_t> id_{0};
+
+  // Signal mutex:
+  mutable Mutex signal_mutex_;
+  Ref<SignalHandlers> handlers_;
+  SignalQueue pending_;
+  bool group_exiting_ = false;
+  int group_exit_status_ = 0;
+  bool stop_requested_ = false;
+  int stop_signal_ = 0;
+  int stopped_tasks_ = 0;
+  std::atomic<bool> stopped_{false};
+  std::vector<Task*> signal_tasks_;  // tasks_ as seen under the signal mutex
+
+  WaitQueue signal_queue_, child_queue_, exit_queue_;
+  LimitSet limits_;
+  std::unique_ptr<ProcessTimers> timers_;
+};
+
+}  // namespace cvisor::kernel
+
+#endif  // CVISOR_PKG_SENTRY_KERNEL_THREAD_GROUP_H_

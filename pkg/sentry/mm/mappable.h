@@ -1,0 +1,35 @@
+// Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
+//
+// Mappable: what a file mapping maps. Implemented by inodes (host files, tmpfs) and by shared
+// anonymous memory. The pages themselves are the host's page cache.
+
+#ifndef CVISOR_PKG_SENTRY_MM_MAPPABLE_H_
+#define CVISOR_PKG_SENTRY_MM_MAPPABLE_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+
+#include "pkg/base/ref.h"
+#include "pkg/base/result.h"
+
+namespace cvisor::mm {
+
+class Mappable : public RefCounted {
+ public:
+  // The host descriptor to map, valid as long as this object lives. `shared_write` is set for
+  // MAP_SHARED mappings of writable descriptions: the descriptor must then be open for writing.
+  virtual Result<int> HostFdForMmap(bool shared_write) = 0;
+
+  // Identity of the pages for shared futexes, and what /proc/pid/maps shows.
+  struct Identity {
+    dev_t dev = 0;
+    ino_t ino = 0;
+  };
+  virtual Identity identity() const = 0;
+};
+
+}  // namespace cvisor::mm
+
+#endif  // CVISOR_PKG_SENTRY_MM_MAPPABLE_H_

@@ -1,0 +1,247 @@
+// Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
+//
+// MemoryManager: one process's address space as Linux defines it: the VMA tree, the break, the stack,
+// limits and accounting. The pages are the platform's (platform::AddressSpace); this class decides
+// what may be mapped where. Shared by tasks cloned with CLONE_VM.
+//
+// Locking: mu_ guards the VMA tree and is held across the platform's mapping operations, so that the
+// tree and the host agree. CopyIn/CopyOut take no lock.
+
+#ifndef CVISOR_PKG_SENTRY_MM_MEMORY_MANAGER_H_
+#define CVISOR_PKG_SENTRY_MM_MEMORY_MANAGER_H_
+
+#include <sys/uio.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "pkg/base/io.h"
+#include "pkg/base/mutex.h"
+#include "pkg/base/ref.h"
+#include "pkg/base/result.h"
+#include "pkg/sentry/mm/mappable.h"
+#include "pkg/sentry/platform/platform.h"
+
+namespace cvisor::mm {
+
+using platform::UserAddr;
+
+inline constexpr uint64_t kPageSize = 4096;
+inline constexpr uint64_t kPageMask = kPageSize - 1;
+constexpr uint64_t PageFloor(uint64_t v) { return v & ~kPageMask; }
+// 0 when it does not fit 64 bits.
+constexpr uint64_t PageCeil(uint64_t v) { return (v + kPageMask) & ~kPageMask; }
+
+// Who asks for a mapping operation: the calling task's platform context and its limits.
+struct Caller {
+  platform::Context& ctx;
+  uint64_t rlimit_as = UINT64_MAX;
+  uint64_t rlimit_data = UINT64_MAX;
+  uint64_t rlimit_stack = 8u << 20;
+  uint64_t rlimit_memlock = UINT64_MAX;
+  bool cap_ipc_lock = true;
+};
+
+struct MmapOptions {
+  UserAddr addr = 0;    // hint, or the place with MAP_FIXED
+  uint64_t length = 0;  // bytes, as the application gave it
+  int prot = 0;
+  int flags = 0;        // MAP_*
+  Ref<Mappable> mappable;  // null: anonymous
+  uint64_t offset = 0;
+  int max_prot = PROT_READ_WRITE_EXEC;  // what mprotect(2) may ask for later
+  std::string name;     // path shown in /proc/pid/maps, or "[heap]", "[stack]"
+  // Keeps the open file alive as long as the mapping (Linux: vma->vm_file); may be null.
+  Ref<RefCounted> file;
+
+  static constexpr int PROT_READ_WRITE_EXEC = 7;
+};
+
+// One mapping. Value type: the tree hands out copies.
+struct Vma {
+  UserAddr start = 0;
+  UserAddr end = 0;
+  int prot = 0;
+  int max_prot = 7;
+  bool shared = false;
+  bool growsdown = false;
+  bool noreserve = false;
+  bool locked = false;
+  bool dontfork = false, wipeonfork = false, dontdump = false;
+  Ref<Mappable> mappable;
+  uint64_t offset = 0;
+  std::string name;
+  Ref<RefCounted> file;
+};
+
+class MemoryManager : public RefCounted {
+ public:
+  static Result<Ref<MemoryManager>> New(platform::Platform& platform);
+
+  platform::AddressSpace& as() { return *as_; }
+  platform::Platform& platform() { return platform_; }
+
+  // --- System calls: mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2), brk(2), msync(2),
+  // mincore(2), mlock(2) with Linux's argument checks and errors.
+  Result<UserAddr> Mmap(const Caller& c, MmapOptions opts);
+  Status Munmap(const Caller& c, UserAddr addr, uint64_t length);
+  Status Mprotect(const Caller& c, UserAddr addr, uint64_t length, int prot);
+  Result<UserAddr> Mremap(const Caller& c, UserAddr old_addr, uint64_t old_size, uint64_t new_size,
+                          int flags, UserAddr new_addr);
+  Status Madvise(const Caller& c, UserAddr addr, uint64_t length, int advice);
+  // Returns the break after the call, which is the old one if it could not be moved.
+  UserAddr Brk(const Caller& c, UserAddr addr);
+  Status Msync(const Caller& c, UserAddr addr, uint64_t length, int flags);
+  Status Mincore(const Caller& c, UserAddr addr, uint64_t length, UserAddr vec);
+  Status Mlock(const Caller& c, UserAddr addr, uint64_t length, int flags);
+  Status Munlock(const Caller& c, UserAddr addr, uint64_t length);
+  Status Mlockall(const Caller& c, int flags);
+  Status Munlockall(const Caller& c);
+
+  // --- Faults. What the task does after the platform reported SIGSEGV or SIGBUS at `addr`.
+  struct FaultResult {
+    bool handled = false;  // e.g. the stack grew: run on
+    int si_code = 0;       // else: SEGV_MAPERR, SEGV_ACCERR, BUS_ADRERR... to deliver
+  };
+  FaultResult HandleFault(const Caller& c, int signo, int si_code, UserAddr addr, UserAddr sp);
+
+  // --- Life. fork(2): copies the tree and the pages (MADV_DONTFORK, WIPEONFORK obeyed).
+  Result<Ref<MemoryManager>> Fork(const Caller& c);
+  // execve(2): an empty MemoryManager for the new image. Takes over the platform address space of
+  // `old` after clearing it if the caller is its only user (cheap: no new stub), else makes a new one.
+  // `old` must not be used to run afterwards in the first case; its tree is then empty.
+  static Result<Ref<MemoryManager>> NewForExec(const Caller& c, MemoryManager& old);
+
+  // Tasks that use this address space (CLONE_VM); exec and core decisions depend on it.
+  void IncUsers() { users_.fetch_add(1); }
+  // True if that was the last one.
+  bool DecUsers() { return users_.fetch_sub(1) == 1; }
+  int users() const { return users_.load(); }
+
+  // --- Layout, set by the loader and prctl(PR_SET_MM), shown in /proc/pid/stat.
+  struct Layout {
+    UserAddr start_code = 0, end_code = 0, start_data = 0, end_data = 0;
+    UserAddr start_brk = 0, start_stack = 0;
+    UserAddr arg_start = 0, arg_end = 0, env_start = 0, env_end = 0;
+    UserAddr mmap_base = 0;  // top-down placement starts here
+  };
+  void SetLayout(const Layout& layout);
+  Layout layout() const;
+  void SetBrkStart(UserAddr start);
+  void SetAuxv(std::vector<uint64_t> auxv);
+  std::vector<uint64_t> auxv() const;
+  // The executable, for /proc/pid/exe: a vfs::FileDescription held opaquely.
+  void SetExecutable(Ref<RefCounted> file);
+  Ref<RefCounted> executable() const;
+  // prctl(PR_SET_DUMPABLE): 0, 1, 2.
+  std::atomic<int> dumpable{1};
+
+  // --- Reading the tree. Copies of the VMAs that intersect [start, end), in order.
+  std::vector<Vma> Vmas(UserAddr start = 0, UserAddr end = UINT64_MAX) const;
+  // EFAULT if nothing is mapped there.
+  Result<Vma> FindVma(UserAddr addr) const;
+
+  struct Stats {
+    uint64_t total_vm = 0;  // bytes mapped
+    uint64_t data_vm = 0, stack_vm = 0, exec_vm = 0, shared_vm = 0, locked_vm = 0;
+    uint64_t peak_vm = 0, peak_rss = 0;
+  };
+  Stats stats() const;
+
+  // Key of a futex(2) word. Private futexes are keyed by (this, addr); shared ones by what is mapped.
+  struct FutexKey {
+    const void* object = nullptr;  // MemoryManager or Mappable
+    uint64_t offset = 0;
+    Ref<RefCounted> hold;  // keeps `object` alive while somebody waits
+  };
+  Result<FutexKey> GetFutexKey(UserAddr addr, bool private_futex);
+
+  // --- Application memory. All copies check the range against the user address range.
+  // Copies everything or fails with EFAULT.
+  Status CopyInBytes(UserAddr src, void* dst, size_t n);
+  Status CopyOutBytes(UserAddr dst, const void* src, size_t n);
+  template <typename T>
+  Result<T> CopyIn(UserAddr src) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    T v;
+    RETURN_IF_ERROR(CopyInBytes(src, &v, sizeof(T)));
+    return v;
+  }
+  template <typename T>
+  Status CopyOut(UserAddr dst, const T& v) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    return CopyOutBytes(dst, &v, sizeof(T));
+  }
+  // As much as possible; EFAULT only if nothing could be copied.
+  Result<size_t> CopyInPartial(UserAddr src, std::span<std::byte> dst);
+  Result<size_t> CopyOutPartial(UserAddr dst, std::span<const std::byte> src);
+  // A NUL-terminated string of at most max_len bytes without the NUL; ENAMETOOLONG if longer. Never
+  // reads past the page that holds the NUL.
+  Result<std::string> CopyInString(UserAddr src, size_t max_len);
+  // A path: PATH_MAX with ENAMETOOLONG.
+  Result<std::string> CopyInPath(UserAddr src) { return CopyInString(src, 4095); }
+  // An iovec array: at most IOV_MAX (EINVAL), lengths checked against SSIZE_MAX (EINVAL) and clamped
+  // to MAX_RW_COUNT in total, as Linux does.
+  Result<std::vector<iovec>> CopyInIovecs(UserAddr addr, uint64_t count);
+
+ private:
+  MemoryManager(platform::Platform& platform, Ref<platform::AddressSpace> as);
+  friend class MemoryManagerPeer;  // tests
+
+  platform::Platform& platform_;
+  const Ref<platform::AddressSpace> as_;
+  std::atomic<int> users_{1};
+
+  mutable Mutex mu_;
+  std::map<UserAddr, Vma> vmas_ ABSL_GUARDED_BY(mu_);  // keyed by start
+  Layout layout_ ABSL_GUARDED_BY(mu_);
+  UserAddr brk_ ABSL_GUARDED_BY(mu_) = 0;
+  Stats stats_ ABSL_GUARDED_BY(mu_);
+  int def_lock_flags_ ABSL_GUARDED_BY(mu_) = 0;  // mlockall(MCL_FUTURE)
+  std::vector<uint64_t> auxv_ ABSL_GUARDED_BY(mu_);
+  Ref<RefCounted> executable_ ABSL_GUARDED_BY(mu_);
+};
+
+// Application memory as the target of reads and the source of writes.
+class UserSink : public IoSink {
+ public:
+  UserSink(MemoryManager& mm, UserAddr addr, size_t length);
+  UserSink(MemoryManager& mm, std::vector<iovec> iovecs);
+  size_t remaining() const override { return remaining_; }
+  Result<size_t> Write(std::span<const std::byte> data) override;
+
+ private:
+  MemoryManager& mm_;
+  std::vector<iovec> iovecs_;
+  size_t index_ = 0;
+  size_t remaining_ = 0;
+};
+
+class UserSource : public IoSource {
+ public:
+  UserSource(MemoryManager& mm, UserAddr addr, size_t length);
+  UserSource(MemoryManager& mm, std::vector<iovec> iovecs);
+  size_t remaining() const override { return remaining_; }
+  Result<size_t> Read(std::span<std::byte> data) override;
+
+ private:
+  MemoryManager& mm_;
+  std::vector<iovec> iovecs_;
+  size_t index_ = 0;
+  size_t remaining_ = 0;
+};
+
+// Shared anonymous memory (MAP_SHARED|MAP_ANONYMOUS, SysV shm): a host memfd of `size` bytes.
+Result<Ref<Mappable>> NewSharedAnonymous(uint64_t size, std::string_view name);
+
+}  // namespace cvisor::mm
+
+#endif  // CVISOR_PKG_SENTRY_MM_MEMORY_MANAGER_H_

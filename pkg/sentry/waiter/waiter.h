@@ -1,0 +1,72 @@
+// Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
+//
+// Wait queues: how anything that can become ready (files, children, futexes, timers) tells those who
+// wait for it. A waiter registers first, then looks whether the thing is ready, then sleeps: a
+// notification between the last two is not lost because Waiter::OnEvent has marked the sleeper.
+
+#ifndef CVISOR_PKG_SENTRY_WAITER_WAITER_H_
+#define CVISOR_PKG_SENTRY_WAITER_WAITER_H_
+
+#include <poll.h>
+#include <sys/epoll.h>
+
+#include <atomic>
+#include <cstdint>
+
+#include "pkg/base/mutex.h"
+
+namespace cvisor {
+
+// poll(2)'s and epoll(7)'s bits: EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLERR, EPOLLHUP, EPOLLRDHUP, ...
+using EventMask = uint32_t;
+inline constexpr EventMask kEventIn = EPOLLIN | EPOLLRDNORM;
+inline constexpr EventMask kEventOut = EPOLLOUT | EPOLLWRNORM;
+inline constexpr EventMask kEventErr = EPOLLERR;
+inline constexpr EventMask kEventHup = EPOLLHUP;
+inline constexpr EventMask kEventAll = 0xffff;
+
+class WaitQueue;
+
+// One registration in one queue. Owned by the waiter, which must unregister before destroying it.
+class Waiter {
+ public:
+  virtual ~Waiter() = default;
+  // Called with the queue's lock held, on any thread: must be short and take no lock other than leaf
+  // locks. `mask` has the events that happened.
+  virtual void OnEvent(EventMask mask) = 0;
+
+ private:
+  friend class WaitQueue;
+  WaitQueue* queue_ = nullptr;
+  EventMask mask_ = 0;
+  bool exclusive_ = false;
+  Waiter* prev_ = nullptr;
+  Waiter* next_ = nullptr;
+};
+
+class WaitQueue {
+ public:
+  WaitQueue() = default;
+  ~WaitQueue();
+  WaitQueue(const WaitQueue&) = delete;
+  WaitQueue& operator=(const WaitQueue&) = delete;
+
+  // The waiter hears of events in `mask`; POLLERR and POLLHUP are always added, as poll(2) does.
+  // Exclusive waiters: Notify() wakes one of them at most (accept, pipe readers, EPOLLEXCLUSIVE).
+  void Register(Waiter* waiter, EventMask mask, bool exclusive = false);
+  // After this returns no OnEvent call for it runs or will run. Harmless if not registered.
+  void Unregister(Waiter* waiter);
+  void Notify(EventMask mask);
+  // No lock taken: for fast paths that skip building a notification.
+  bool empty() const { return count_.load(std::memory_order_seq_cst) == 0; }
+
+ private:
+  Mutex mu_;
+  Waiter* head_ ABSL_GUARDED_BY(mu_) = nullptr;
+  Waiter* tail_ ABSL_GUARDED_BY(mu_) = nullptr;
+  std::atomic<int> count_{0};
+};
+
+}  // namespace cvisor
+
+#endif  // CVISOR_PKG_SENTRY_WAITER_WAITER_H_
