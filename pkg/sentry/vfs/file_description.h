@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "pkg/base/io.h"
 #include "pkg/base/mutex.h"
@@ -28,6 +29,14 @@ class FdTable;
 // Flags of one read or write: RWF_* of preadv2(2).
 struct IoFlags {
   int rwf = 0;
+};
+
+// Told when a description's last reference goes, while every part of it still works but nobody can
+// take a new reference. How epoll(7) drops entries of closed files without keeping them open. Called
+// on the thread that dropped the reference, without locks of the VFS.
+class FileObserver : public RefCounted {
+ public:
+  virtual void OnFileGone() = 0;
 };
 
 class FileDescription : public RefCounted {
@@ -100,7 +109,37 @@ class FileDescription : public RefCounted {
   std::atomic<int> async_owner{0};
   std::atomic<int> async_signal{0};
 
+  // The caller holds a reference. Each observer is told once.
+  void AddObserver(Ref<FileObserver> observer) {
+    MutexLock lock(observers_mu_);
+    observers_.push_back(std::move(observer));
+  }
+  // Also right while the last reference is going, as long as the description was not destroyed: the
+  // observer's OnFileGone() may then still be called.
+  void RemoveObserver(const FileObserver* observer) {
+    Ref<FileObserver> gone;  // dropped after the lock
+    MutexLock lock(observers_mu_);
+    for (auto& o : observers_) {
+      if (o.get() != observer) continue;
+      gone.swap(o);
+      o.swap(observers_.back());
+      observers_.pop_back();
+      return;
+    }
+  }
+
  protected:
+  // Never drop a reference to a description under a lock that a Readiness() may take.
+  void OnLastRef() override {
+    std::vector<Ref<FileObserver>> observers;
+    {
+      MutexLock lock(observers_mu_);
+      observers.swap(observers_);
+    }
+    for (auto& o : observers) o->OnFileGone();
+    observers.clear();
+    RefCounted::OnLastRef();
+  }
   bool wait_queue_hint_ = false;  // set by descriptions that can be polled
   std::atomic<int> flags_;
 
@@ -109,6 +148,8 @@ class FileDescription : public RefCounted {
   bool holds_write_access_ = false;
   Mutex position_mutex_;
   std::atomic<int64_t> position_{0};
+  Mutex observers_mu_;  // leaf
+  std::vector<Ref<FileObserver>> observers_ ABSL_GUARDED_BY(observers_mu_);
 };
 
 // Copies between two buffers' ends through Sentry memory: helpers for implementations.

@@ -38,8 +38,11 @@ void WaitQueue::Notify(EventMask mask) {
   for (Waiter* w = head_; w != nullptr; w = w->next_) {
     const EventMask hit = w->mask_ & mask;
     if (hit == 0 || (w->exclusive_ && woke_exclusive)) continue;
-    woke_exclusive |= w->exclusive_;
-    w->OnEvent(hit);
+    if (w->exclusive_) {
+      woke_exclusive = w->OnExclusiveEvent(hit);
+    } else {
+      w->OnEvent(hit);
+    }
   }
 }
 

@@ -34,6 +34,12 @@ class Waiter {
   // Called with the queue's lock held, on any thread: must be short and take no lock other than leaf
   // locks. `mask` has the events that happened.
   virtual void OnEvent(EventMask mask) = 0;
+  // The same for exclusive registrations. False: the event did not wake anybody, so the next
+  // exclusive waiter gets it too (EPOLLEXCLUSIVE where nobody sleeps in epoll_wait(2)).
+  virtual bool OnExclusiveEvent(EventMask mask) {
+    OnEvent(mask);
+    return true;
+  }
 
  private:
   friend class WaitQueue;
@@ -53,6 +59,8 @@ class WaitQueue {
 
   // The waiter hears of events in `mask`; POLLERR and POLLHUP are always added, as poll(2) does.
   // Exclusive waiters: Notify() wakes one of them at most (accept, pipe readers, EPOLLEXCLUSIVE).
+  // One that was woken and leaves the thing ready (it gave up, or took only a part) calls Notify()
+  // itself, so that the next one does not sleep for ever.
   void Register(Waiter* waiter, EventMask mask, bool exclusive = false);
   // After this returns no OnEvent call for it runs or will run. Harmless if not registered.
   void Unregister(Waiter* waiter);
