@@ -53,6 +53,14 @@ enum class ArgFormat : uint8_t {
   kIovecOut, kMsghdrIn, kMsghdrOut, kSockaddrIn, kSockaddrOut, kSockFamily, kSockType, kSockLevel,
   kSockOpt, kMsgFlags, kFdPairOut, kIntOut, kUtsnameOut, kSysinfoOut, kFcntlCmd, kIoctlCmd, kWhence,
   kPrctlOp, kArchPrctlOp, kMountFlags, kRandomFlags, kCloneArgs, kDirentsOut, kLinkOut, kFdSet,
+  kTimevalIn, kTimevalPairIn, kTimespecPairIn, kUtimbufIn, kIntInOut, kOffsetInOut, kStatfsOut,
+  kOpenHow, kStatxMask, kRenameFlags, kFallocMode, kFadvise, kFlockOp, kRwf, kSpliceFlags,
+  kPipeFlags, kEpollCreateFlags, kEventfdFlags, kTimerfdFlags, kInotifyInitFlags, kInotifyMask,
+  kMsyncFlags, kMlockFlags, kUmountFlags, kShutdownHow, kCloseRangeFlags, kMemfdFlags, kXattrFlags,
+  kMmsgIn, kMmsgOut, kIdType, kSchedPolicy, kDev, kItimerWhich, kSigInfoIn,
+  kSkip,       // a register the C prototype does not have: not printed
+  kFcntlArg,   // of the third argument, by the command before it
+  kIoctlArg,
 };
 
 enum class Support : uint8_t {
@@ -68,9 +76,12 @@ struct SyscallInfo {
   Handler handler = nullptr;  // null: ENOSYS
   std::array<ArgFormat, 6> args{};
   Support support = Support::kNone;
-  std::string_view note;
+  std::string_view note = {};
   ArgFormat result = ArgFormat::kLong;
 };
+
+// Above the number of every call.
+inline constexpr uint64_t kSyscallLimit = 512;
 
 // All calls that Linux defines for x86-64, in number order.
 std::span<const SyscallInfo> Table();
