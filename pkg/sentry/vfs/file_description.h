@@ -19,6 +19,7 @@
 #include "pkg/base/ref.h"
 #include "pkg/base/result.h"
 #include "pkg/sentry/mm/memory_manager.h"
+#include "pkg/sentry/vfs/deferred_delete.h"
 #include "pkg/sentry/vfs/dentry.h"
 #include "pkg/sentry/waiter/waiter.h"
 
@@ -129,16 +130,19 @@ class FileDescription : public RefCounted {
   }
 
  protected:
-  // Never drop a reference to a description under a lock that a Readiness() may take.
+  // Never drop a reference to a description under a lock that a Readiness() may take. Descriptions that
+  // go because another one went (sockets with descriptors in flight) are destroyed one after another,
+  // not by recursion.
   void OnLastRef() override {
-    std::vector<Ref<FileObserver>> observers;
-    {
-      MutexLock lock(observers_mu_);
-      observers.swap(observers_);
-    }
-    for (auto& o : observers) o->OnFileGone();
-    observers.clear();
-    RefCounted::OnLastRef();
+    DeferredDelete(this, [](FileDescription* file) {
+      std::vector<Ref<FileObserver>> observers;
+      {
+        MutexLock lock(file->observers_mu_);
+        observers.swap(file->observers_);
+      }
+      for (auto& o : observers) o->OnFileGone();
+      delete file;
+    });
   }
   bool wait_queue_hint_ = false;  // set by descriptions that can be polled
   std::atomic<int> flags_;
