@@ -22,8 +22,7 @@ namespace cvisor::vfs {
 
 class Mount;
 
-// A dentry keeps its parent alive; a parent caches its children (the cache may drop a child that
-// nobody else holds). Root dentries have no parent. An unlinked dentry stays usable through open
+// A dentry keeps its parent alive; a parent knows its living children. Root dentries have no parent. An unlinked dentry stays usable through open
 // files ("deleted").
 class Dentry : public RefCounted {
  public:
@@ -40,10 +39,15 @@ class Dentry : public RefCounted {
 
   // Finds or looks up a child. ENOENT if it does not exist. Caller needs no lock.
   Result<Ref<Dentry>> LookupChild(std::string_view name);
-  // After the inode changed its directory (all under the inode's dir_mutex()):
+  // The same for callers that hold the inode's dir_mutex(), shared or exclusively.
+  Result<Ref<Dentry>> LookupChildLocked(std::string_view name);
+  // Never asks the file system; null on a miss (RESOLVE_CACHED).
+  Ref<Dentry> LookupCached(std::string_view name);
+  // After the inode changed its directory (all under the inode's dir_mutex(); RemoveChild of a
+  // directory under its own dir_mutex() too, so that nothing is created in it afterwards):
   Ref<Dentry> AddChild(std::string_view name, Ref<Inode> inode);
   void RemoveChild(std::string_view name);  // marks it deleted
-  // Forgets a cached child without marking it deleted (revalidation, eviction).
+  // Forgets a cached child without marking it deleted (revalidation).
   void DropChild(std::string_view name);
   static void Move(Dentry& old_dir, std::string_view old_name, Dentry& new_dir,
                    std::string_view new_name, bool exchange);
@@ -54,18 +58,29 @@ class Dentry : public RefCounted {
   std::atomic<int> mounts_here{0};
 
  private:
+  friend class DentryCache;
   Dentry(Ref<Dentry> parent, std::string name, Ref<Inode> inode, bool anonymous);
   ~Dentry() override;
-  void EvictSomeChildren();
+  void OnLastRef() override;
+  void LeaveParent();
+  Ref<Dentry> FindChild(std::string_view name) const;
 
   const Ref<Inode> inode_;
   const bool anonymous_;
   std::atomic<bool> deleted_{false};
-  mutable Mutex mu_;  // leaf; guards the fields below. Parent before child where two are needed.
+  // The dentry cache's: its slot (-1: not cached) and the second-chance bit.
+  std::atomic<int> cache_slot_{-1};
+  mutable std::atomic<bool> referenced_{false};
+  mutable Mutex mu_;  // leaf: nobody holds two of these
   Ref<Dentry> parent_ ABSL_GUARDED_BY(mu_);
   std::string name_ ABSL_GUARDED_BY(mu_);
-  absl::flat_hash_map<std::string, Ref<Dentry>> children_ ABSL_GUARDED_BY(mu_);
+  // Not owned: a child leaves the map when it dies. What keeps unused children alive is the
+  // process-wide dentry cache (dentry_cache.h), which is bounded.
+  absl::flat_hash_map<std::string, Dentry*> children_ ABSL_GUARDED_BY(mu_);
 };
+
+// Bound of the dentry cache, in dentries (host descriptors hang on their inodes). Default 8192.
+void SetDentryCacheLimit(size_t limit);
 
 struct Path {
   Ref<Mount> mount;
@@ -79,6 +94,7 @@ struct Path {
 class Mount : public RefCounted {
  public:
   Mount(int id, Ref<FileSystem> fs, Ref<Dentry> root, unsigned long flags, std::string source);
+  ~Mount() override;
 
   const int id;
   const Ref<FileSystem> fs;
@@ -95,6 +111,7 @@ class Mount : public RefCounted {
   Ref<Dentry> mountpoint_;
   std::vector<Mount*> children_;
   bool detached_ = false;
+  bool expiry_mark_ = false;  // MNT_EXPIRE
 };
 
 // mount_namespaces(7): a tree of mounts.
@@ -112,7 +129,8 @@ class MountNamespace : public RefCounted {
   // MS_BIND, with MS_REC the mounts below it too.
   Result<Ref<Mount>> BindAt(const Path& at, const Path& from, bool recursive);
   Status Move(const Path& from, const Path& to);
-  // umount2(2): MNT_DETACH, MNT_FORCE, MNT_EXPIRE. EBUSY, EINVAL.
+  // umount2(2): MNT_DETACH, MNT_FORCE, MNT_EXPIRE. EBUSY, EINVAL. `at` must be the caller's only
+  // reference: a mount that anybody else refers to is busy.
   Status Unmount(const Path& at, int flags);
   Status Remount(const Path& at, unsigned long flags);
   Status PivotRoot(const Path& new_root, const Path& put_old);
@@ -134,6 +152,15 @@ class MountNamespace : public RefCounted {
 
  private:
   MountNamespace() = default;
+  Status CheckAttached(const Mount& mount) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  Ref<Mount> AttachLocked(Ref<Mount> mount, const Path& at) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void DetachLocked(Mount& mount) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void DetachTreeLocked(Mount& mount, std::vector<Ref<Mount>>* dropped)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Path FollowLocked(Path path) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  bool UpLocked(Path* path) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  bool ReachableLocked(Path from, const Path& root) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+
   mutable Mutex mu_;
   Ref<Mount> root_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<std::pair<const Mount*, const Dentry*>, Ref<Mount>> mounts_
@@ -148,6 +175,9 @@ dev_t NextAnonymousDev();
 // Paths outside root are shown as from the namespace's root with "(unreachable)" in front if asked.
 std::string PathName(const MountNamespace& ns, const Path& path, const Path& root,
                      bool mark_unreachable = false);
+
+// The name of a dentry within its file system: the "root" field of mountinfo.
+std::string DentryPath(const Dentry& dentry);
 
 }  // namespace cvisor::vfs
 

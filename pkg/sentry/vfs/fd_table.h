@@ -46,7 +46,7 @@ class FdTable : public RefCounted {
   Ref<FdTable> Fork() const;
   // Numbers in use, ascending.
   std::vector<int> List() const;
-  int highest() const;
+  int highest() const;  // -1 if empty
 
   // Tasks that use the table.
   void IncUsers() { users_.fetch_add(1); }

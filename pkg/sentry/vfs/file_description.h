@@ -56,14 +56,21 @@ class FileDescription : public RefCounted {
   // fcntl(F_SETFL): only O_APPEND, O_ASYNC, O_DIRECT, O_NOATIME, O_NONBLOCK change.
   virtual Status SetFlags(int flags);
 
-  // --- Reading and writing at the file position. Seekable files implement Pread/Pwrite; these two then
-  // keep the position, under position_mutex(). Streams override them. The caller has checked
-  // readable()/writable(). Read returns 0 at the end.
+  // --- Reading and writing at the file position. Seekable files implement Pread/Pwrite (and say so in
+  // seekable()); these two then keep the position, under position_mutex(). Streams override them. The
+  // caller has checked readable()/writable(). Read returns 0 at the end.
+  //
+  // Appending: Pwrite() itself ignores its offset and writes at the end, under the file's own lock,
+  // when AppendsNow(flags) is true (O_APPEND or RWF_APPEND); pwrite(2) on Linux does so too. Write()
+  // calls Append(), which by default is Pwrite() with RWF_APPEND and then asks GetAttr() for the new
+  // position; override it where the exact end of the write is known.
   virtual Result<size_t> Read(IoSink& dst, IoFlags flags = {});
   virtual Result<size_t> Write(IoSource& src, IoFlags flags = {});
   virtual Result<size_t> Pread(IoSink& dst, uint64_t offset, IoFlags flags = {});    // ESPIPE
   virtual Result<size_t> Pwrite(IoSource& src, uint64_t offset, IoFlags flags = {});  // ESPIPE
-  // lseek(2) with all of SEEK_*. ESPIPE by default.
+  virtual Result<size_t> Append(IoSource& src, uint64_t* end, IoFlags flags);
+  bool AppendsNow(IoFlags io) const;
+  // lseek(2) with all of SEEK_*. ESPIPE by default; regular files use SeekRegular().
   virtual Result<int64_t> Seek(int64_t offset, int whence);
   virtual bool seekable() const { return false; }
 
@@ -110,6 +117,9 @@ class FileDescription : public RefCounted {
   std::atomic<int> async_owner{0};
   std::atomic<int> async_signal{0};
 
+  // vfs/open.cc: the Inode::GetWriteAccess() that the destructor gives back.
+  void AdoptWriteAccess() { holds_write_access_ = true; }
+
   // The caller holds a reference. Each observer is told once.
   void AddObserver(Ref<FileObserver> observer) {
     MutexLock lock(observers_mu_);
@@ -130,6 +140,9 @@ class FileDescription : public RefCounted {
   }
 
  protected:
+  // Seek() of a file of `size` bytes without holes: EINVAL, ENXIO; sets and returns the position.
+  Result<int64_t> SeekRegular(int64_t offset, int whence, uint64_t size, int64_t max = INT64_MAX);
+
   // Never drop a reference to a description under a lock that a Readiness() may take. Descriptions that
   // go because another one went (sockets with descriptors in flight) are destroyed one after another,
   // not by recursion.
@@ -156,7 +169,7 @@ class FileDescription : public RefCounted {
   std::vector<Ref<FileObserver>> observers_ ABSL_GUARDED_BY(observers_mu_);
 };
 
-// Copies between two buffers' ends through Sentry memory: helpers for implementations.
+// Writes `all` from `offset` on into the sink: Pread() of generated content.
 Result<size_t> CopyStringOut(IoSink& dst, std::string_view all, uint64_t offset);
 
 }  // namespace cvisor::vfs

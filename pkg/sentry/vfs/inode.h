@@ -4,8 +4,9 @@
 // dentries and mounts, checks permissions and types; the inode does the work for one object.
 //
 // Locking: the VFS holds the directory's dir_mutex() exclusively around Create, Mkdir, Symlink, Mknod,
-// Link, Unlink, Rmdir and Rename (both parents, in address order, plus the file system's
-// rename_mutex()), and shared around Lookup. Everything else is the inode's own business. No method
+// Link, Unlink, Rmdir and Rename, and shared around Lookup. Rmdir holds the victim's too; Rename holds
+// that of a victim directory and of both parents, with the file system's rename_mutex() when they
+// differ. Order: rename_mutex(), then ancestors before descendants. Everything else is the inode's own business. No method
 // blocks for an application: a FIFO's open or a lock that must wait is the caller's job.
 
 #ifndef CVISOR_PKG_SENTRY_VFS_INODE_H_
@@ -47,6 +48,9 @@ class FileSystem : public RefCounted {
   Mutex& rename_mutex() { return rename_mutex_; }
   // False if dentries must be looked up anew each time (proc).
   virtual bool CacheDentries() const { return true; }
+
+  // Mounts of this file system in all namespaces; kept by Mount.
+  std::atomic<int> mount_count{0};
 
  private:
   Mutex rename_mutex_;
