@@ -6,6 +6,7 @@
 #ifndef CVISOR_PKG_SENTRY_KERNEL_KERNEL_H_
 #define CVISOR_PKG_SENTRY_KERNEL_KERNEL_H_
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include <atomic>
@@ -30,6 +31,7 @@ namespace cvisor::kernel {
 
 class FutexTable;
 class Kernel;
+class StartGate;
 class Task;
 class ThreadGroup;
 class TimerService;
@@ -76,10 +78,15 @@ struct ProcessSpec {
   std::map<int, Limit> limits;  // by RLIMIT_*
   // Descriptor numbers to start with: 0, 1, 2 and more.
   std::map<int, Ref<vfs::FileDescription>> files;
-  // The terminal of fd 0 becomes the controlling one.
-  bool terminal = false;
-  // Not a container's init but one more process in it (runsc exec).
-  bool in_existing = false;
+  // Called with the loaded, not yet running first task: makes its terminal the controlling one, for
+  // example. May be null.
+  std::function<void(Task& task)> on_loaded;
+  // Init of the container's PID namespace, which it dies with. Otherwise one more process in it
+  // (runsc exec).
+  bool init = true;
+  // Linux protects a namespace's init from signals it has no handler for. `runsc do` runs commands
+  // that do not know that they are init: false there.
+  bool protect_init = true;
 };
 
 class Container : public RefCounted {
@@ -116,6 +123,13 @@ class SyscallDispatcher {
   // Number and arguments are in t.regs(). The result goes to rax unless the call said otherwise
   // (Task::SetRegistersFinal).
   virtual Result<uint64_t> Dispatch(Task& t, uint64_t number) = 0;
+  // For strace: a signal is about to be delivered; the task is about to end.
+  virtual void OnSignal(Task& t, const siginfo_t& info) {
+    (void)t, (void)info;
+  }
+  virtual void OnExit(Task& t, int status) {
+    (void)t, (void)status;
+  }
 };
 
 class Kernel {
@@ -127,6 +141,8 @@ class Kernel {
   };
   explicit Kernel(Options options);
   ~Kernel();
+  Kernel(const Kernel&) = delete;
+  Kernel& operator=(const Kernel&) = delete;
 
   platform::Platform& platform() { return *platform_; }
   SyscallDispatcher& dispatcher() { return *dispatcher_; }
@@ -180,8 +196,16 @@ class Kernel {
   void AppendDmesg(std::string_view line);
 
  private:
+  friend class Session;
   friend class Task;
   friend class ThreadGroup;
+
+  // A host thread of a task is about to end: the last thing it does here.
+  void ThreadEnded();
+  Result<Ref<ThreadGroup>> TryCreateProcess(const Ref<Container>& container,
+                                            const ProcessSpec& spec, const std::string& path);
+  // Gives a new task its numbers and enters it in the tables. Task mutex held.
+  Status AdoptTask(Task& t, const Ref<PidNamespace>& ns, const std::vector<pid_t>& set_tid);
 
   std::unique_ptr<platform::Platform> platform_;
   SyscallDispatcher* const dispatcher_;
@@ -197,6 +221,7 @@ class Kernel {
   std::vector<Ref<Container>> containers_;  // task mutex
   CondVar tasks_changed_;                   // with task_mutex_
   std::atomic<size_t> task_count_{0};
+  std::map<ThreadGroup*, Ref<StartGate>> gates_;  // loaded, not started; task mutex
   size_t running_threads_ = 0;              // host threads in Task::Run(); task mutex
 
   mutable Mutex log_mutex_;

@@ -32,6 +32,9 @@ inline constexpr SignalSet kSynchronous = SignalBit(SIGSEGV) | SignalBit(SIGBUS)
                                           SignalBit(SIGFPE) | SignalBit(SIGSYS);
 constexpr bool ValidSignal(int sig) { return sig >= 1 && sig <= kNumSignals; }
 
+// sigaltstack(2)'s flag, which glibc lacks.
+inline constexpr uint32_t kSsAutodisarm = 1u << 31;
+
 // What the default action does.
 enum class DefaultAction { kTerminate, kCore, kStop, kContinue, kIgnore };
 DefaultAction DefaultActionOf(int sig);

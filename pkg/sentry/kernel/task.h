@@ -45,6 +45,7 @@ class PidNamespace;
 class Task;
 class ThreadGroup;
 class UtsNamespace;
+struct InitialExec;
 using mm::UserAddr;
 
 // Arguments of clone(2), clone3(2), fork(2), vfork(2).
@@ -218,6 +219,7 @@ class Task : public RefCounted {
   friend class Kernel;
   friend class ThreadGroup;
   friend class PidNamespace;
+  friend class ControllingTerminal;
   friend class TaskPeer;  // tests
 
   Task(Kernel& kernel, Ref<ThreadGroup> tg, Ref<Container> container);
@@ -227,19 +229,29 @@ class Task : public RefCounted {
   // task_run.cc
   void HandleSyscall();
   void HandleFault(const platform::Event& event);
+  // Undoes Kernel::AdoptTask for a task whose thread never ran.
+  void Disown();
   // True when the application may go on; false when the task exits.
   bool HandleInterrupts();
-  void StartThread();
+  Status StartThread();  // EAGAIN
+  // The first program of a process made by Kernel::CreateProcess. False if it could not be loaded.
+  bool RunInitialExec();
   static void* ThreadMain(void* task);
 
   // task_signals.cc
-  bool DeliverSignal(const siginfo_t& info);
+  void DeliverSignal(const siginfo_t& info);
+  void ReportContinued();
+  // Rechecks what interrupted_ stands for: true when a blocked call must unwind.
+  bool ShouldUnwind();
   void PrepareSyscallRestart(const SignalAction* action);
   Status PushSignalFrame(const siginfo_t& info, const SignalAction& action);
   void EnterGroupStop(int sig);
   void WaitWhileStopped();
   void UpdateInterruptFlag();  // signal mutex held
-  bool WantsSignal(int sig) const;
+  bool WantsSignal(int sig) const;     // signal mutex held
+  void InterruptLocked();              // signal mutex held; any thread
+  // Gives up its numbers; task mutex held.
+  void LeaveTables();
 
   // task_exit.cc
   void ExitNow();
@@ -255,7 +267,12 @@ class Task : public RefCounted {
   std::vector<std::pair<Ref<PidNamespace>, pid_t>> ids_;  // own namespace first; task mutex
   const uint64_t start_time_ns_;
 
-  std::unique_ptr<platform::Context> ctx_;
+  std::unique_ptr<platform::Context> ctx_;  // set before the thread starts
+  std::atomic<bool> ctx_ready_{false};       // Interrupt() may be called
+  std::atomic<pid_t> tid_{0};
+  std::unique_ptr<InitialExec> initial_exec_;
+  // The last fault, for the signal frame.
+  uint64_t fault_trapno_ = 0, fault_error_code_ = 0, fault_addr_ = 0;
   arch::Registers regs_;
   bool regs_dirty_ = true;
   bool registers_final_ = false;
@@ -293,11 +310,11 @@ class Task : public RefCounted {
   bool exiting_ = false, dead_ = false;
   Ref<Task> vfork_parent_;  // set in a CLONE_VFORK child until it execs or exits
   bool vfork_done_ = false;  // in the parent
-  // Set when the host thread has left Run(): CPU times are then final.
-  std::atomic<bool> finished_{false};
+  std::atomic<bool> finished_{false};  // a zombie thread
+  // Under mu_: the host thread, and its times once it is about to end.
+  pthread_t thread_{};
+  bool thread_started_ = false, times_final_ = false;
   uint64_t final_user_ns_ = 0, final_system_ns_ = 0;
-  std::atomic<pthread_t> thread_{};
-  std::atomic<int> host_tid_{0};
 };
 
 // Wakes a task from a WaitQueue. RAII: registered from construction to destruction.

@@ -74,7 +74,8 @@ class ThreadGroup : public RefCounted {
   ThreadGroup* parent() const { return parent_; }
   const std::set<ThreadGroup*>& children() const { return children_; }
   ProcessGroup* group() const { return group_.get(); }
-  bool is_zombie() const { return zombie_; }
+  bool is_zombie() const { return zombie_.load(); }  // any thread
+  bool is_reaped() const { return reaped_; }
   // Parent's number in ns; 0 if outside.
   pid_t ParentId(const PidNamespace& ns) const;
 
@@ -133,6 +134,7 @@ class ThreadGroup : public RefCounted {
   // Task mutex held.
   bool Matches(const WaitOptions& opts, ThreadGroup& caller, const PidNamespace& ns) const;
   void BecomeZombie();
+  void FinishZombie();  // tells the parent, or is reaped at once
   void Reap();
   void NotifyParent(int sig, int code, int status);
   void ReparentChildren();
@@ -157,7 +159,7 @@ class ThreadGroup : public RefCounted {
   ThreadGroup* parent_ = nullptr;
   std::set<ThreadGroup*> children_;
   Ref<ProcessGroup> group_;
-  bool zombie_ = false;
+  std::atomic<bool> zombie_{false};  // written under the task mutex; read by pidfds without
   bool reaped_ = false;
   int exit_signal_ = SIGCHLD;
   int exit_status_ = 0;      // of the process, once a zombie
@@ -177,6 +179,8 @@ class ThreadGroup : public RefCounted {
   bool group_exiting_ = false;
   int group_exit_status_ = 0;
   bool stop_requested_ = false;
+  bool continue_notice_ = false;  // CLD_CONTINUED is still to be reported
+  bool unkillable_ = false;       // init of a PID namespace
   int stop_signal_ = 0;
   int stopped_tasks_ = 0;
   std::atomic<bool> stopped_{false};

@@ -1,0 +1,194 @@
+// Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
+//
+// The end of a task: exit(2), exit_group(2), and execve(2)'s end of all other threads.
+
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include <algorithm>
+
+#include "pkg/sentry/kernel/futex.h"
+#include "pkg/sentry/kernel/kernel.h"
+#include "pkg/sentry/kernel/task.h"
+#include "pkg/sentry/kernel/thread_group.h"
+#include "pkg/sentry/kernel/timers.h"
+
+namespace cvisor::kernel {
+namespace {
+
+// A list longer than this is a loop or an attack (ROBUST_LIST_LIMIT).
+constexpr int kRobustListLimit = 2048;
+
+}  // namespace
+
+void Task::ExitRobustList() {
+  if (robust_list == 0) return;
+  const UserAddr head_addr = std::exchange(robust_list, 0);
+  const auto head = mm_->CopyIn<robust_list_head>(head_addr);
+  if (!head.ok()) return;
+  // Bit 0 of an entry's address marks a PI futex.
+  const auto entry_of = [](const void* p) { return reinterpret_cast<uint64_t>(p); };
+  const auto handle = [&](uint64_t entry) {
+    kernel_.futexes().OwnerDied(*this, (entry & ~uint64_t{1}) + head->futex_offset,
+                                (entry & 1) != 0);
+  };
+  const uint64_t pending = entry_of(head->list_op_pending);
+  uint64_t entry = entry_of(head->list.next);
+  for (int i = 0; i < kRobustListLimit && (entry & ~uint64_t{1}) != head_addr; ++i) {
+    const auto next = mm_->CopyIn<uint64_t>(entry & ~uint64_t{1});
+    if (entry != pending) handle(entry);
+    if (!next.ok()) break;
+    entry = *next;
+  }
+  if ((pending & ~uint64_t{1}) != 0) handle(pending);
+}
+
+void Task::FinishVfork() {
+  Ref<Task> parent;
+  {
+    MutexLock lock(kernel_.task_mutex());
+    parent = std::move(vfork_parent_);
+    vfork_parent_ = nullptr;
+    if (parent != nullptr) parent->vfork_done_ = true;
+  }
+  if (parent != nullptr) parent->Wake();
+}
+
+void Task::ReleaseMm(bool for_exec) {
+  if (mm_ == nullptr) return;
+  ExitRobustList();
+  if (clear_child_tid != 0) {
+    // Only threads that share the memory can look at it.
+    const UserAddr addr = std::exchange(clear_child_tid, 0);
+    if (mm_->users() > 1 && mm_->CopyOut<uint32_t>(addr, 0).ok()) {
+      (void)kernel_.futexes().Wake(*this, addr, /*private_futex=*/false,
+                                   FUTEX_BITSET_MATCH_ANY, 1);
+    }
+  }
+  if (for_exec) return;  // the memory is exchanged by the caller
+  mm::MemoryManager::BindThread(nullptr, nullptr);
+  Ref<mm::MemoryManager> mm;
+  {
+    MutexLock lock(mu_);
+    mm.swap(mm_);
+  }
+  mm->DecUsers();
+  FinishVfork();
+}
+
+void Task::ExitNow() {
+  fatal_.store(true);
+  kernel_.dispatcher().OnExit(*this, exit_status_);
+  const auto usage =
+      mm_ != nullptr && mm_->users() == 1 ? mm_->as().GetUsage() : platform::AddressSpace::Usage{};
+  const uint64_t peak_rss = mm_ != nullptr ? mm_->stats().peak_rss : 0;
+  Ref<mm::MemoryManager> mm = mm_;
+  ReleaseMm(/*for_exec=*/false);
+  {
+    Ref<vfs::FdTable> fds;
+    Ref<vfs::FsContext> fs;
+    {
+      MutexLock lock(mu_);
+      fds.swap(fds_);
+      fs.swap(fs_);
+    }
+    if (fds != nullptr) fds->DecUsers();
+  }
+  CpuUsage own;
+  own.user_ns = UserTimeNs();
+  own.system_ns = SystemTimeNs();
+  own.voluntary_switches = voluntary_switches.load();
+  own.involuntary_switches = involuntary_switches.load();
+  own.max_rss_bytes = std::max(peak_rss, usage.rss_bytes);
+  own.minor_faults = usage.minor_faults;
+  own.major_faults = usage.major_faults;
+  {
+    MutexLock lock(mu_);
+    times_final_ = true;
+    final_user_ns_ = own.user_ns;
+    final_system_ns_ = own.system_ns;
+  }
+  {
+    // Nobody may interrupt a context that is going away.
+    MutexLock lock(tg_->signal_mutex());
+    std::erase(tg_->signal_tasks_, this);
+    ctx_ready_.store(false);
+    exit_requested_ = true;
+    // A stop waits for threads that still count.
+    if (tg_->stop_requested_ && !tg_->signal_tasks_.empty()) {
+      for (Task* t : tg_->signal_tasks_) t->InterruptLocked();
+    }
+  }
+  if (ctx_ != nullptr) ctx_->Release();
+  // The last user's address space, with its stub, goes now rather than when somebody reaps the zombie.
+  mm.reset();
+
+  bool last = false;
+  {
+    MutexLock lock(kernel_.task_mutex());
+    last = tg_->live_tasks_ == 1;
+  }
+  if (last) tg_->timers().OnExit();
+
+  MutexLock lock(kernel_.task_mutex());
+  exiting_ = true;
+  dead_ = true;
+  finished_.store(true);
+  tg_->dead_threads_usage_.Add(own);
+  --tg_->live_tasks_;
+  if (tg_->leader_ == this) {
+    // Stays in the tables until it is reaped: the process's numbers are its own.
+    tg_->exit_status_ = exit_status_;
+    tg_->exit_uid_ = creds()->ruid;
+  } else {
+    std::erase(tg_->tasks_, this);
+    LeaveTables();
+    DecRef();  // the tables' reference; the thread still holds one
+  }
+  if (tg_->exec_task_ != nullptr) tg_->exec_task_->Wake();
+  if (tg_->live_tasks_ == 0) tg_->BecomeZombie();
+}
+
+Status Task::KillOtherThreads() {
+  {
+    MutexLock lock(kernel_.task_mutex());
+    MutexLock signal_lock(tg_->signal_mutex());
+    if (tg_->group_exiting_ || exit_requested_) return Errno::kERESTARTNOINTR;
+    if (tg_->exec_task_ != nullptr) return Errno::kEAGAIN;
+    if (tg_->tasks_.size() == 1) return OkStatus();
+    tg_->exec_task_ = this;
+    for (Task* t : tg_->signal_tasks_) {
+      if (t == this) continue;
+      t->exit_requested_ = true;
+      t->fatal_.store(true);
+      t->InterruptLocked();
+    }
+  }
+  Status status;
+  for (;;) {
+    {
+      MutexLock lock(kernel_.task_mutex());
+      if (tg_->live_tasks_ == 1) break;
+    }
+    if (status = BlockKillable(); !status.ok()) break;
+  }
+  MutexLock lock(kernel_.task_mutex());
+  tg_->exec_task_ = nullptr;
+  if (!status.ok()) return status;
+  Task* old_leader = tg_->leader_;
+  if (old_leader == this) return OkStatus();
+  // Linux: the thread that calls execve takes over the leader's number.
+  std::erase(tg_->tasks_, old_leader);
+  old_leader->LeaveTables();
+  LeaveTables();
+  ids_ = old_leader->ids_;
+  for (const auto& [ns, id] : ids_) ns->tasks_[id] = this;
+  tid_.store(ids_.front().second);
+  tg_->leader_ = this;
+  old_leader->DecRef();
+  return OkStatus();
+}
+
+}  // namespace cvisor::kernel
