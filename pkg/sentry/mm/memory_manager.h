@@ -5,7 +5,8 @@
 // what may be mapped where. Shared by tasks cloned with CLONE_VM.
 //
 // Locking: mu_ guards the VMA tree and is held across the platform's mapping operations, so that the
-// tree and the host agree. CopyIn/CopyOut take no lock.
+// tree and the host agree. CopyIn/CopyOut take no lock, except when a copy runs into the unmapped
+// space below a stack. No reference to a file is dropped under mu_.
 
 #ifndef CVISOR_PKG_SENTRY_MM_MEMORY_MANAGER_H_
 #define CVISOR_PKG_SENTRY_MM_MEMORY_MANAGER_H_
@@ -16,10 +17,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -28,17 +30,11 @@
 #include "pkg/base/ref.h"
 #include "pkg/base/result.h"
 #include "pkg/sentry/mm/mappable.h"
+#include "pkg/sentry/mm/vma.h"
+#include "pkg/sentry/mm/vma_tree.h"
 #include "pkg/sentry/platform/platform.h"
 
 namespace cvisor::mm {
-
-using platform::UserAddr;
-
-inline constexpr uint64_t kPageSize = 4096;
-inline constexpr uint64_t kPageMask = kPageSize - 1;
-constexpr uint64_t PageFloor(uint64_t v) { return v & ~kPageMask; }
-// 0 when it does not fit 64 bits.
-constexpr uint64_t PageCeil(uint64_t v) { return (v + kPageMask) & ~kPageMask; }
 
 // Who asks for a mapping operation: the calling task's platform context and its limits.
 struct Caller {
@@ -65,23 +61,6 @@ struct MmapOptions {
   static constexpr int PROT_READ_WRITE_EXEC = 7;
 };
 
-// One mapping. Value type: the tree hands out copies.
-struct Vma {
-  UserAddr start = 0;
-  UserAddr end = 0;
-  int prot = 0;
-  int max_prot = 7;
-  bool shared = false;
-  bool growsdown = false;
-  bool noreserve = false;
-  bool locked = false;
-  bool dontfork = false, wipeonfork = false, dontdump = false;
-  Ref<Mappable> mappable;
-  uint64_t offset = 0;
-  std::string name;
-  Ref<RefCounted> file;
-};
-
 class MemoryManager : public RefCounted {
  public:
   static Result<Ref<MemoryManager>> New(platform::Platform& platform);
@@ -106,12 +85,25 @@ class MemoryManager : public RefCounted {
   Status Mlockall(const Caller& c, int flags);
   Status Munlockall(const Caller& c);
 
+  // prctl(PR_SET_VMA_ANON_NAME): names private anonymous memory "[anon:name]"; empty takes the name
+  // away. ENOMEM if there are holes, EBADF if some of it is a file's.
+  Status SetAnonName(UserAddr addr, uint64_t length, std::string_view name);
+  // Where mmap would put `length` bytes at a multiple of `alignment` (a power of two). Reserves
+  // nothing: only for a caller that is alone, the loader.
+  Result<UserAddr> FindFreeRange(uint64_t length, uint64_t alignment);
+
   // --- Faults. What the task does after the platform reported SIGSEGV or SIGBUS at `addr`.
   struct FaultResult {
     bool handled = false;  // e.g. the stack grew: run on
     int si_code = 0;       // else: SEGV_MAPERR, SEGV_ACCERR, BUS_ADRERR... to deliver
   };
   FaultResult HandleFault(const Caller& c, int signo, int si_code, UserAddr addr, UserAddr sp);
+
+  // Tells that the calling host thread runs in `mm` with `ctx`, so that a copy which runs into the
+  // unmapped space below a stack can grow it, as an access by the application would. Without it such
+  // copies end with EFAULT. Each task thread calls this when it starts, after exec, and with nulls
+  // before either goes away.
+  static void BindThread(platform::Context* ctx, MemoryManager* mm);
 
   // --- Life. fork(2): copies the tree and the pages (MADV_DONTFORK, WIPEONFORK obeyed).
   Result<Ref<MemoryManager>> Fork(const Caller& c);
@@ -138,8 +130,9 @@ class MemoryManager : public RefCounted {
   void SetBrkStart(UserAddr start);
   void SetAuxv(std::vector<uint64_t> auxv);
   std::vector<uint64_t> auxv() const;
-  // The executable, for /proc/pid/exe: a vfs::FileDescription held opaquely.
-  void SetExecutable(Ref<RefCounted> file);
+  // The executable, for /proc/pid/exe: a vfs::FileDescription held opaquely. `write_denial` lives as
+  // long as the file is some address space's executable (ETXTBSY).
+  void SetExecutable(Ref<RefCounted> file, Ref<RefCounted> write_denial = nullptr);
   Ref<RefCounted> executable() const;
   // prctl(PR_SET_DUMPABLE): 0, 1, 2.
   std::atomic<int> dumpable{1};
@@ -193,21 +186,81 @@ class MemoryManager : public RefCounted {
   Result<std::vector<iovec>> CopyInIovecs(UserAddr addr, uint64_t count);
 
  private:
+  // Mappings to drop after mu_ was released.
+  using Dropped = std::vector<Vma>;
+
   MemoryManager(platform::Platform& platform, Ref<platform::AddressSpace> as);
   friend class MemoryManagerPeer;  // tests
+
+  // mmap.cc. Checks opts->addr for MAP_FIXED, or chooses a place. `length` is in pages.
+  Result<UserAddr> PlaceLocked(const MmapOptions& opts, uint64_t length)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::optional<UserAddr> FindFreeLocked(uint64_t length, uint64_t alignment)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Status CheckFixedRange(UserAddr addr, uint64_t length) const;
+  // RLIMIT_AS and RLIMIT_DATA: may the address space become `bytes` larger?
+  bool MayExpandLocked(const Caller& c, uint64_t bytes, bool data) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // RLIMIT_MEMLOCK.
+  bool MayLockLocked(const Caller& c, uint64_t more) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // Maps vma's range on the host and puts it in the tree, replacing what is there.
+  Status MapLocked(const Caller& c, Vma vma, bool populate, Dropped* dropped)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Status HostMap(const Caller& c, const Vma& vma, UserAddr start, UserAddr end, bool populate);
+  // Page-aligned range.
+  Status UnmapLocked(const Caller& c, UserAddr start, UserAddr end, Dropped* dropped)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void NotePeakLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // protect.cc
+  Status ProtectVmaLocked(const Caller& c, const Vma& vma, UserAddr start, UserAddr end, int prot)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // remap.cc
+  struct RemapRequest;
+  Result<UserAddr> MoveLocked(const Caller& c, const RemapRequest& r, const Vma& vma,
+                              Dropped* dropped) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Status MoveHostPages(const Caller& c, UserAddr from, UserAddr to, uint64_t length, bool keep_old);
+
+  // advise.cc
+  Status AdviseVmaLocked(const Caller& c, const Vma& vma, UserAddr start, UserAddr end, int advice)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // lock.cc
+  Status SetLockedLocked(UserAddr start, UserAddr end, bool locked)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Status PopulateLocked(const Caller& c, UserAddr start, UserAddr end)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // fault.cc. Grows the stack above `addr` so that it contains it. False if there is no such stack
+  // or it must not grow.
+  bool GrowStackLocked(const Caller& c, UserAddr addr) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // After a copy stopped at `addr`: true if it is worth going on.
+  bool GrowStackForCopy(UserAddr addr);
+
+  // Sets the names that Linux derives from the layout: [heap], [stack].
+  void NameLocked(Vma* vma) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  void NoteCaller(const Caller& c) { stack_limit_.store(c.rlimit_stack); }
+  bool InUserRange(UserAddr addr, uint64_t length) const;
 
   platform::Platform& platform_;
   const Ref<platform::AddressSpace> as_;
   std::atomic<int> users_{1};
+  // exec took the address space over: nothing here is this object's any more.
+  std::atomic<bool> gone_{false};
+  // RLIMIT_STACK as of the last call that knew it; for growth by copies.
+  std::atomic<uint64_t> stack_limit_{8u << 20};
 
   mutable Mutex mu_;
-  std::map<UserAddr, Vma> vmas_ ABSL_GUARDED_BY(mu_);  // keyed by start
+  VmaTree vmas_ ABSL_GUARDED_BY(mu_);
   Layout layout_ ABSL_GUARDED_BY(mu_);
   UserAddr brk_ ABSL_GUARDED_BY(mu_) = 0;
-  Stats stats_ ABSL_GUARDED_BY(mu_);
+  uint64_t peak_vm_ ABSL_GUARDED_BY(mu_) = 0;
+  mutable std::atomic<uint64_t> peak_rss_{0};
   int def_lock_flags_ ABSL_GUARDED_BY(mu_) = 0;  // mlockall(MCL_FUTURE)
   std::vector<uint64_t> auxv_ ABSL_GUARDED_BY(mu_);
   Ref<RefCounted> executable_ ABSL_GUARDED_BY(mu_);
+  Ref<RefCounted> write_denial_ ABSL_GUARDED_BY(mu_);
 };
 
 // Application memory as the target of reads and the source of writes.
