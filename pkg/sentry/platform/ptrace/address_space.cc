@@ -28,6 +28,7 @@ PtraceAddressSpace::~PtraceAddressSpace() {
   // Contexts keep the address space they are bound to, so no thread of it is traced any more and nothing
   // but the host's work of tearing down stands between the kill and the end of the wait.
   if (reaped_.load(std::memory_order_acquire)) return;
+  Pair::Attract(pid_);
   kill(pid_, SIGKILL);
   int status;
   while (waitpid(pid_, &status, __WALL) < 0 && errno == EINTR) {
@@ -159,7 +160,7 @@ Result<size_t> PtraceAddressSpace::CopyIn(UserAddr src, std::span<std::byte> dst
   if (dst.empty()) return size_t{0};
   const size_t n = ClampRead(src, dst.size());
   if (n == 0) return Errno::kEFAULT;
-  if (reaped_.load(std::memory_order_relaxed)) return Errno::kESRCH;
+  if (dead_.load(std::memory_order_relaxed)) return Errno::kESRCH;
   iovec local{dst.data(), n};
   iovec remote{reinterpret_cast<void*>(src), n};
   return CopyResult(process_vm_readv(pid_, &local, 1, &remote, 1, 0));
@@ -169,7 +170,7 @@ Result<size_t> PtraceAddressSpace::CopyOut(UserAddr dst, std::span<const std::by
   if (src.empty()) return size_t{0};
   const size_t n = ClampWrite(dst, src.size());
   if (n == 0) return Errno::kEFAULT;
-  if (reaped_.load(std::memory_order_relaxed)) return Errno::kESRCH;
+  if (dead_.load(std::memory_order_relaxed)) return Errno::kESRCH;
   iovec local{const_cast<std::byte*>(src.data()), n};
   iovec remote{reinterpret_cast<void*>(dst), n};
   return CopyResult(process_vm_writev(pid_, &local, 1, &remote, 1, 0));
@@ -177,7 +178,7 @@ Result<size_t> PtraceAddressSpace::CopyOut(UserAddr dst, std::span<const std::by
 
 int PtraceAddressSpace::MemFd() {
   MutexLock lock(&mu_);
-  if (!mem_fd_.valid() && !reaped_.load(std::memory_order_relaxed)) {
+  if (!mem_fd_.valid() && !dead_.load(std::memory_order_relaxed)) {
     mem_fd_ = platform_.OpenProc(std::to_string(pid_) + "/mem", O_RDWR | O_CLOEXEC);
   }
   return mem_fd_.get();
@@ -187,6 +188,7 @@ Result<size_t> PtraceAddressSpace::ForceCopyIn(UserAddr src, std::span<std::byte
   if (dst.empty()) return size_t{0};
   const size_t n = ClampRead(src, dst.size());
   if (n == 0) return Errno::kEFAULT;
+  if (dead_.load(std::memory_order_relaxed)) return Errno::kESRCH;
   const int fd = MemFd();
   if (fd < 0) return CopyIn(src, dst);
   const ssize_t r = pread(fd, dst.data(), n, static_cast<off_t>(src));
@@ -198,6 +200,7 @@ Result<size_t> PtraceAddressSpace::ForceCopyOut(UserAddr dst, std::span<const st
   if (src.empty()) return size_t{0};
   const size_t n = ClampWrite(dst, src.size());
   if (n == 0) return Errno::kEFAULT;
+  if (dead_.load(std::memory_order_relaxed)) return Errno::kESRCH;
   const int fd = MemFd();
   if (fd < 0) return CopyOut(dst, src);
   const ssize_t r = pwrite(fd, src.data(), n, static_cast<off_t>(dst));
@@ -214,7 +217,7 @@ Result<uint32_t> PtraceAddressSpace::Load32(UserAddr addr) {
 }
 
 AddressSpace::Usage PtraceAddressSpace::GetUsage() {
-  if (reaped_.load(std::memory_order_relaxed)) return {};
+  if (dead_.load(std::memory_order_relaxed)) return {};
   Usage u = platform_.ReadUsage(pid_);
   const Usage& empty = platform_.empty_usage();
   const auto less = [](uint64_t a, uint64_t b) { return a > b ? a - b : 0; };

@@ -54,8 +54,12 @@ class PtraceAddressSpace : public AddressSpace {
   // Takes a parked thread off the list.
   std::optional<ParkedThread> Claim();
   void Park(ParkedThread thread);
-  // The first thread of the process was waited for: the pid does not belong to us any more.
-  void SetReaped() { reaped_.store(true, std::memory_order_release); }
+  // A thread was found dead: somebody killed the process. `reaped`: its first thread was waited for, so
+  // the pid does not belong to us any more.
+  void SetDead(bool reaped) {
+    if (reaped) reaped_.store(true, std::memory_order_release);
+    dead_.store(true, std::memory_order_release);
+  }
 
   pid_t pid() const { return pid_; }
   PtracePlatform& platform() { return platform_; }
@@ -78,6 +82,7 @@ class PtraceAddressSpace : public AddressSpace {
   PtracePlatform& platform_;
   const pid_t pid_;
   std::atomic<bool> reaped_{false};
+  std::atomic<bool> dead_{false};
 
   Mutex mu_;
   std::vector<ParkedThread> parked_ ABSL_GUARDED_BY(mu_);

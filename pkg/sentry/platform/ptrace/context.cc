@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <string>
 #include <utility>
 
@@ -61,12 +62,16 @@ Status PtraceContext::Bind(PtraceAddressSpace& as) {
   }
   const pid_t tid = parked.tid;
   tracer_tid_ = CurrentTid();
-  RETURN_IF_ERROR(thread_.Attach(tid, tid == as.pid()));
+  // It wakes up on our CPU then.
+  pair_.SetStub(tid);
+  if (Status s = thread_.Attach(tid, tid == as.pid()); !s.ok()) {
+    pair_.SetStub(0);
+    return s;
+  }
   as_ = Ref<PtraceAddressSpace>(&as);
   regs_loaded_ = false;
   kick_tgid_.store(as.pid(), std::memory_order_relaxed);
   kick_tid_.store(tid, std::memory_order_relaxed);
-  pair_.SetStub(tid);
   {
     MutexLock lock(&cpu_mu_);
     start_cpu_ns_ = parked.cpu_ns;
@@ -103,7 +108,7 @@ void PtraceContext::Unbind(bool final) {
 }
 
 void PtraceContext::NoteDeath() {
-  if (thread_.reaped_leader() && as_) as_->SetReaped();
+  if (thread_.dead() && as_) as_->SetDead(thread_.reaped_leader());
 }
 
 void PtraceContext::Release() {
@@ -112,6 +117,22 @@ void PtraceContext::Release() {
     claimed_as_->Park({claimed_.tid, nullptr, claimed_.cpu_ns});
     claimed_as_.reset();
   }
+}
+
+Status PtraceContext::LoadRegisters(const user_regs_struct& regs) {
+  // Between a system call and going on only the result changes, as a rule. Not for results that the host
+  // would take for its own orders to restart the call when a kick arrives.
+  const int64_t result = static_cast<int64_t>(regs.rax);
+  if (regs_loaded_ && (result >= 0 || result < -4095 || result > -512)) {
+    regs_.rax = regs.rax;
+    regs_.orig_rax = regs.orig_rax;
+    if (memcmp(&regs_, &regs, sizeof(regs)) == 0) return thread_.SetRax(regs.rax);
+  }
+  user_regs_struct r = regs;
+  r.orig_rax = ~0ull;  // Nothing to restart.
+  if ((r.cs & 3) != 3) r.cs = arch::kUserCs;
+  if ((r.ss & 3) != 3) r.ss = arch::kUserSs;
+  return thread_.SetRegisters(r);
 }
 
 Event PtraceContext::Switch(AddressSpace& as, arch::Registers* regs, bool regs_dirty) {
@@ -124,11 +145,7 @@ Event PtraceContext::Switch(AddressSpace& as, arch::Registers* regs, bool regs_d
     return {Event::kInterrupt};
   }
   if (regs_dirty || !regs_loaded_) {
-    user_regs_struct r = *regs;
-    r.orig_rax = ~0ull;  // Nothing to restart when a kick arrives.
-    if ((r.cs & 3) != 3) r.cs = arch::kUserCs;
-    if ((r.ss & 3) != 3) r.ss = arch::kUserSs;
-    if (Status s = thread_.SetRegisters(r); !s.ok()) {
+    if (Status s = LoadRegisters(*regs); !s.ok()) {
       state_.exchange(0, std::memory_order_seq_cst);
       NoteDeath();
       if (s.error() == Errno::kESRCH) return {Event::kDead};
@@ -152,6 +169,7 @@ Event PtraceContext::Switch(AddressSpace& as, arch::Registers* regs, bool regs_d
   // spurious kInterrupt.
   state_.exchange(0, std::memory_order_seq_cst);
   regs_loaded_ = true;
+  regs_ = *regs;
   if (event->kind == Event::kSyscall) {
     // The SYSCALL instruction leaves these two in rcx and r11. Anything else came through int $0x80
     // (or an application that takes pains to look so, and gets a 64-bit call).

@@ -52,6 +52,8 @@ class PtraceContext : public Context {
   // Leaves the stub thread parked for others, or lets it exit (`final`; first threads always stay).
   void Unbind(bool final);
   void NoteDeath();
+  // Gives *regs to the stub thread.
+  Status LoadRegisters(const user_regs_struct& regs);
   // Reports a signal stop; nullopt if it is none of the application's.
   std::optional<Event> SignalEvent(int signal, arch::Registers* regs);
   uint64_t StubCpuTimeNs(pid_t pid, pid_t tid) const;
@@ -61,7 +63,8 @@ class PtraceContext : public Context {
   Pair pair_;
   Ref<PtraceAddressSpace> as_;  // of thread_
   pid_t tracer_tid_ = 0;
-  bool regs_loaded_ = false;  // the stub thread has the application's registers
+  bool regs_loaded_ = false;  // the stub thread has the registers in regs_
+  user_regs_struct regs_{};
 
   // A thread made for this context by its parent, to be attached by our own host thread.
   Ref<PtraceAddressSpace> claimed_as_;

@@ -12,8 +12,8 @@
 namespace cvisor::platform::ptrace {
 namespace {
 
-// How often the monitor looks while there is something to see. A stub is taken for computing, and
-// unpinned, after one to two of these.
+// How often the monitor looks while there is something to see. A pair is taken for computing or
+// sleeping, and unpinned, after one to two of these.
 constexpr long kTickNs = 4'000'000;
 // Ticks after which a pair is let loose: with and without other active pairs.
 constexpr uint32_t kRebalanceBusy = 3;
@@ -50,6 +50,14 @@ void Pair::SetStub(pid_t stub_tid) {
   tracer_tid_ = stub_tid == 0 ? 0 : tracer;
   cpu_ = -1;
   pinned_.store(false, std::memory_order_relaxed);
+  if (stub_tid != 0 && placement_.enabled_) Pin(sched_getcpu());
+}
+
+void Pair::Attract(pid_t tid) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(sched_getcpu(), &set);
+  sched_setaffinity(tid, sizeof(set), &set);
 }
 
 void Pair::Pin(int cpu) {
@@ -115,7 +123,7 @@ bool Placement::Tick() {
     const uint32_t seq = p->seq_.load(std::memory_order_acquire);
     if (seq != p->last_seen_) {
       ++active;
-    } else if ((seq & 1) != 0 && p->pinned_.load(std::memory_order_acquire)) {
+    } else if (p->pinned_.load(std::memory_order_acquire)) {
       Unpin(*p);
       p->advice_.store(Pair::kUnpinned, std::memory_order_release);
       ++active;

@@ -3,8 +3,12 @@
 // Which CPU a tracer and its stub thread run on. Every hand-over between them is a wake-up, and waking an
 // idle core costs five times a whole round trip on one core, so a pair that talks a lot is pinned to one
 // CPU together. Pinning takes load balancing away from the host, so a monitor thread gives it back:
-// a stub that computes is unpinned (it may run beside its tracer's next work), and pairs that share the
-// machine with others are let loose for one round trip now and then, in which the host picks the CPU.
+// pairs that compute or sleep for more than a few milliseconds are unpinned (until the next hand-over), and
+// pairs that share the machine with others are let loose for one round trip now and then, in which the
+// host picks the CPU.
+//
+// Beware: a host thread made by a pinned tracer inherits its CPU. Fine for a task's thread, which is a
+// tracer itself; others should set their affinity.
 
 #ifndef CVISOR_PKG_SENTRY_PLATFORM_PTRACE_PLACEMENT_H_
 #define CVISOR_PKG_SENTRY_PLATFORM_PTRACE_PLACEMENT_H_
@@ -31,20 +35,22 @@ class Pair {
   Pair(const Pair&) = delete;
   Pair& operator=(const Pair&) = delete;
 
-  // The tracer (calling thread) has attached `stub_tid`, or detached its stub (0).
+  // The tracer (calling thread) is about to attach `stub_tid`, or to let go of its stub (0).
   void SetStub(pid_t stub_tid);
 
   void Enter();
   void Leave() { seq_.store(seq_.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
 
-  // The tracer is about to sleep for another reason than its stub: lets it wake up anywhere.
-  void ReleaseTracer();
+  // Pins a stub thread that nobody traces to the CPU of the caller, so that stopping or ending it
+  // needs no other core.
+  static void Attract(pid_t tid);
 
  private:
   friend class Placement;
   enum Advice : uint32_t { kNone = 0, kUnpinned = 1, kRebalance = 2 };
 
   void Pin(int cpu);
+  void ReleaseTracer();
 
   Placement& placement_;
   std::atomic<uint32_t> seq_{0};  // odd while application code runs

@@ -161,6 +161,7 @@ Result<Ref<AddressSpace>> PtracePlatform::NewAddressSpace() {
   {
     MutexLock lock(template_mu_);
     StubThread stub(layout_);
+    Pair::Attract(template_pid_);
     if (Status s = stub.Attach(template_pid_, /*leader=*/true); !s.ok()) {
       LogWarning("ptrace: the template process cannot be stopped: %s",
                  strerror(static_cast<int>(s.error())));

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <cstddef>
 
 namespace cvisor::platform::ptrace {
 namespace {
@@ -149,6 +149,12 @@ Status StubThread::GetRegisters(user_regs_struct* regs) {
 Status StubThread::SetRegisters(const user_regs_struct& regs) {
   if (dead_) return Errno::kESRCH;
   if (Ptrace(PTRACE_SETREGS, tid_, 0, &regs) != 0) return PtraceError();
+  return OkStatus();
+}
+
+Status StubThread::SetRax(uint64_t value) {
+  if (dead_) return Errno::kESRCH;
+  if (Ptrace(PTRACE_POKEUSR, tid_, offsetof(user_regs_struct, rax), value) != 0) return PtraceError();
   return OkStatus();
 }
 

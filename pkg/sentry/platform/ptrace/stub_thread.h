@@ -59,6 +59,8 @@ class StubThread {
   // ESRCH when dead, EIO for values the kernel refuses.
   Status GetRegisters(user_regs_struct* regs);
   Status SetRegisters(const user_regs_struct& regs);
+  // Sets rax alone, for less than half the price.
+  Status SetRax(uint64_t value);
   Status GetSignalInfo(siginfo_t* info);
   Result<size_t> GetXsave(std::span<std::byte> out);
   Status SetXsave(std::span<const std::byte> state);
