@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "pkg/base/result.h"
 #include "pkg/sentry/kernel/blocker.h"
@@ -25,6 +26,14 @@ class FutexTable {
   // FUTEX_WAIT(_BITSET). EAGAIN if the word is not `expected`; ETIMEDOUT; ERESTARTSYS on a signal.
   Status Wait(Task& t, mm::UserAddr addr, bool private_futex, uint32_t expected, uint32_t bitset,
               Deadline deadline);
+  // futex_waitv(2): waits on all of them, of which there is at least one. Returns the index of one that
+  // was woken.
+  struct VectorItem {
+    mm::UserAddr addr = 0;
+    uint32_t expected = 0;
+    bool private_futex = false;
+  };
+  Result<int> WaitMultiple(Task& t, std::span<const VectorItem> items, Deadline deadline);
   // Returns how many were woken.
   Result<int> Wake(Task& t, mm::UserAddr addr, bool private_futex, uint32_t bitset, int count);
   // FUTEX_(CMP_)REQUEUE: wakes `wake`, moves up to `requeue` waiters. compare: null for REQUEUE.
@@ -37,6 +46,9 @@ class FutexTable {
   Status UnlockPi(Task& t, mm::UserAddr addr, bool private_futex);
   // A dying task's robust list entry at `addr` (robust_futex): sets FUTEX_OWNER_DIED and wakes one.
   void OwnerDied(Task& t, mm::UserAddr addr, bool pi);
+  // A task ends, its robust list is done: who still waits for PI locks that it held gets them, with
+  // FUTEX_OWNER_DIED. Costs nothing while nobody waits for a PI lock.
+  void TaskExiting(Task& t);
 
   struct Impl;
 
