@@ -6,12 +6,19 @@
 
 #include "pkg/sentry/vfs/deferred_delete.h"
 #include "pkg/sentry/vfs/dentry_cache.h"
+#include "pkg/sentry/vfs/inotify.h"
 
 namespace cvisor::vfs {
 
 namespace {
 // Debian's Abseil has a string_view of its own.
 absl::string_view Key(std::string_view s) { return {s.data(), s.size()}; }
+
+void NotifyIfDeleted(Inode& inode) {
+  if (inode.watches.load() == nullptr) return;
+  auto attr = inode.GetAttr();
+  if (attr.ok() && (attr->nlink == 0 || attr->is_dir())) NotifyDeleted(inode);
+}
 }  // namespace
 
 Dentry::Dentry(Ref<Dentry> parent, std::string name, Ref<Inode> inode, bool anonymous)
@@ -28,6 +35,12 @@ Ref<Dentry> Dentry::NewRoot(Ref<Inode> inode) {
 
 Ref<Dentry> Dentry::NewAnonymous(std::string name, Ref<Inode> inode) {
   return Ref<Dentry>(new Dentry(nullptr, std::move(name), std::move(inode), true));
+}
+
+Ref<Dentry> Dentry::NewUnlinked(Dentry& dir, std::string name, Ref<Inode> inode) {
+  Ref<Dentry> d(new Dentry(Ref<Dentry>(&dir), std::move(name), std::move(inode), false));
+  d->deleted_.store(true);
+  return d;
 }
 
 void Dentry::LeaveParent() {
@@ -48,6 +61,7 @@ void Dentry::OnLastRef() {
   // Lookups meanwhile find the pointer in the parent's map, fail to take a reference and replace it.
   DeferredDelete<Dentry>(this, [](Dentry* d) {
     d->LeaveParent();
+    if (d->deleted() && InotifyActive()) NotifyIfDeleted(*d->inode_);
     delete d;
   });
 }

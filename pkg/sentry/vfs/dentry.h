@@ -30,6 +30,8 @@ class Dentry : public RefCounted {
   // A dentry outside any tree: pipes, sockets, memfds. `name` is what /proc/pid/fd shows,
   // e.g. "pipe:[17]".
   static Ref<Dentry> NewAnonymous(std::string name, Ref<Inode> inode);
+  // A deleted name in `dir` from the start: O_TMPFILE.
+  static Ref<Dentry> NewUnlinked(Dentry& dir, std::string name, Ref<Inode> inode);
 
   const Ref<Inode>& inode() const { return inode_; }
   Ref<Dentry> parent() const;
