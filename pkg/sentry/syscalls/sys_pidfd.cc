@@ -1,0 +1,84 @@
+// Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
+//
+// pidfd_open(2), pidfd_send_signal(2), pidfd_getfd(2).
+
+#include <signal.h>
+
+#include "pkg/sentry/kernel/kernel.h"
+#include "pkg/sentry/kernel/pidfd.h"
+#include "pkg/sentry/syscalls/handlers.h"
+
+namespace cvisor::syscalls {
+namespace {
+
+Result<Ref<kernel::PidFd>> GetPidFd(Task& t, int fd) {
+  ASSIGN_OR_RETURN(auto file, t.GetFile(fd));
+  auto pidfd = RefCast<kernel::PidFd>(file);
+  if (pidfd == nullptr) return Errno::kEBADF;
+  return pidfd;
+}
+
+// The leader of a live process; ESRCH when it is gone.
+Result<Ref<Task>> LeaderOf(kernel::ThreadGroup& tg) {
+  MutexLock lock(tg.kernel().task_mutex());
+  if (tg.is_reaped() || tg.leader() == nullptr) return Errno::kESRCH;
+  return Ref<Task>(tg.leader());
+}
+
+}  // namespace
+
+Result<uint64_t> PidfdOpen(Task& t, const SyscallArgs& a) {
+  const auto pid = a[0].As<pid_t>();
+  const auto flags = a[1].As<uint32_t>();
+  if ((flags & ~uint32_t{O_NONBLOCK}) != 0 || pid <= 0) return Errno::kEINVAL;
+  Ref<kernel::ThreadGroup> tg;
+  {
+    MutexLock lock(t.kernel().task_mutex());
+    Task* target = t.pid_ns().FindTask(pid);
+    if (target == nullptr) return Errno::kESRCH;
+    if (!target->is_leader()) return Errno::kENOENT;
+    tg = Ref<kernel::ThreadGroup>(&target->tg());
+  }
+  ASSIGN_OR_RETURN(const int fd,
+                   t.InstallFd(kernel::NewPidFd(tg, (flags & O_NONBLOCK) != 0), /*cloexec=*/true));
+  return static_cast<uint64_t>(fd);
+}
+
+Result<uint64_t> PidfdSendSignal(Task& t, const SyscallArgs& a) {
+  const int sig = a[1].As<int>();
+  if (a[3].raw != 0) return Errno::kEINVAL;
+  ASSIGN_OR_RETURN(auto pidfd, GetPidFd(t, a[0].As<int>()));
+  ASSIGN_OR_RETURN(auto leader, LeaderOf(*pidfd->tg()));
+  if (sig != 0 && !kernel::ValidSignal(sig)) return Errno::kEINVAL;
+  siginfo_t info = kernel::MakeKillInfo(sig, SI_USER, t.tg().id(), t.creds()->ruid);
+  if (a[2].raw != 0) {
+    ASSIGN_OR_RETURN(info, t.CopyIn<siginfo_t>(a[2].raw));
+    if (info.si_signo != sig) return Errno::kEINVAL;
+    // Only to itself may a process pretend that the kernel or kill(2) speaks.
+    if (&leader->tg() != &t.tg() && (info.si_code >= 0 || info.si_code == SI_TKILL)) {
+      return Errno::kEPERM;
+    }
+  }
+  if (!kernel::Kernel::MaySignal(t, *leader, sig)) return Errno::kEPERM;
+  if (sig != 0) RETURN_IF_ERROR(leader->tg().SendSignal(info));
+  return 0;
+}
+
+Result<uint64_t> PidfdGetfd(Task& t, const SyscallArgs& a) {
+  if (a[2].raw != 0) return Errno::kEINVAL;
+  ASSIGN_OR_RETURN(auto pidfd, GetPidFd(t, a[0].As<int>()));
+  ASSIGN_OR_RETURN(auto leader, LeaderOf(*pidfd->tg()));
+  // ptrace(2)'s rule: the same ids, or the capability.
+  const CredsRef mine = t.creds(), theirs = leader->creds();
+  const bool same = mine->fsuid == theirs->euid && mine->fsuid == theirs->ruid &&
+                    mine->fsuid == theirs->suid && mine->fsgid == theirs->egid &&
+                    mine->fsgid == theirs->rgid && mine->fsgid == theirs->sgid;
+  if (!same && !mine->HasCap(CAP_SYS_PTRACE)) return Errno::kEPERM;
+  const auto table = leader->FdTableRef();
+  if (table == nullptr) return Errno::kESRCH;
+  ASSIGN_OR_RETURN(auto file, table->GetAny(a[1].As<int>()));
+  ASSIGN_OR_RETURN(const int fd, t.InstallFd(std::move(file), /*cloexec=*/true));
+  return static_cast<uint64_t>(fd);
+}
+
+}  // namespace cvisor::syscalls
