@@ -448,6 +448,7 @@ Result<bool> FutexTable::Impl::TryLockPi(Task& t, FutexWaiter* w, UserAddr addr,
   }
   if ((desired & FUTEX_TID_MASK) == w->tid) return true;
   if (try_only) return Errno::kEAGAIN;
+  w->died_owner = 0;
   w->owner = owner.get();
   w->owner_tid = owner_tid;
   w->done.store(false, std::memory_order_relaxed);
@@ -470,7 +471,6 @@ Status FutexTable::LockPi(Task& t, UserAddr addr, bool private_futex, Deadline d
     ASSIGN_OR_RETURN(const bool taken, impl_->TryLockPi(t, &w, addr, try_only, &retry));
     if (taken) return OkStatus();
     if (retry) continue;
-    w.died_owner = 0;
     const Status status = Impl::Sleep(t, &w, deadline);
     if (status.error() == Errno::kERESTARTSYS) return Errno::kERESTARTNOINTR;
     if (!status.ok()) return status;

@@ -86,6 +86,18 @@ class SignalQueue {
   std::optional<siginfo_t> Pop(SignalSet mask);
   std::optional<siginfo_t> Peek(SignalSet mask) const;
   void Discard(SignalSet mask);
+  // POSIX timers queue one signal each: if that of `timer_id` still waits, adds `more` to its overrun
+  // count and returns true.
+  bool AddTimerOverrun(int sig, int timer_id, int64_t more) {
+    if ((set_ & SignalBit(sig)) == 0) return false;
+    for (siginfo_t& i : queue_) {
+      if (i.si_signo != sig || i.si_code != SI_TIMER || i.si_timerid != timer_id) continue;
+      i.si_overrun = static_cast<int>(more > INT32_MAX - i.si_overrun ? INT32_MAX
+                                                                      : i.si_overrun + more);
+      return true;
+    }
+    return false;
+  }
   SignalSet pending() const { return set_; }
   size_t size() const { return queue_.size(); }
 

@@ -129,6 +129,16 @@ void Task::UnshareFs() {
   fs_.swap(copy);
 }
 
+void Task::UnshareMounts() {
+  std::map<vfs::Mount*, Ref<vfs::Mount>> moved;
+  auto mounts = fs_->mount_namespace()->Clone(&moved);
+  const auto translate = [&](vfs::Path p) {
+    if (const auto it = moved.find(p.mount.get()); it != moved.end()) p.mount = it->second;
+    return p;
+  };
+  fs_->set_mount_namespace(mounts, translate(fs_->root()), translate(fs_->cwd()));
+}
+
 void Task::UnshareFds() {
   if (fds_->users() == 1) return;
   auto copy = fds_->Fork();

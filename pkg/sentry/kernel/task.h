@@ -112,6 +112,7 @@ class Task : public RefCounted {
   bool HasCap(int cap) const { return creds()->HasCap(cap); }
   bool no_new_privs = false;
   void UnshareFs();
+  void UnshareMounts();  // the FsContext must not be shared: after UnshareFs()
   void UnshareFds();
   void SetUts(Ref<UtsNamespace> uts);
   void SetIpc(Ref<IpcNamespace> ipc);
@@ -220,6 +221,7 @@ class Task : public RefCounted {
   friend class ThreadGroup;
   friend class PidNamespace;
   friend class ControllingTerminal;
+  friend class ProcessTimers;
   friend class TaskPeer;  // tests
 
   Task(Kernel& kernel, Ref<ThreadGroup> tg, Ref<Container> container);

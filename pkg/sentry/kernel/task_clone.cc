@@ -135,18 +135,8 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
   ASSIGN_OR_RETURN(child->ctx_, kernel_.platform().NewContext());
   RETURN_IF_ERROR(ctx_->CloneInto(*child->ctx_, child->mm_->as()));
 
-  Ref<vfs::FsContext> fs = fs_;
-  if ((f & CLONE_FS) == 0) fs = fs_->Fork();
-  if ((f & CLONE_NEWNS) != 0) {
-    std::map<vfs::Mount*, Ref<vfs::Mount>> moved;
-    auto mounts = fs->mount_namespace()->Clone(&moved);
-    const auto translate = [&](vfs::Path p) {
-      if (const auto it = moved.find(p.mount.get()); it != moved.end()) p.mount = it->second;
-      return p;
-    };
-    fs->set_mount_namespace(mounts, translate(fs->root()), translate(fs->cwd()));
-  }
-  child->fs_ = std::move(fs);
+  child->fs_ = (f & CLONE_FS) != 0 ? fs_ : fs_->Fork();
+  if ((f & CLONE_NEWNS) != 0) child->UnshareMounts();
   child->uts_ = (f & CLONE_NEWUTS) != 0 ? uts_->Copy() : uts_;
   child->ipc_ = (f & CLONE_NEWIPC) != 0 ? MakeRef<IpcNamespace>() : ipc_;
   child->creds_ = creds();

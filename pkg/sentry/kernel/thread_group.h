@@ -113,6 +113,8 @@ class ThreadGroup : public RefCounted {
   // Usage of the live and dead threads, and of waited-for children.
   CpuUsage Usage() const;
   CpuUsage ChildrenUsage() const;
+  // Only the CPU times of Usage(), which is much cheaper. Takes the task mutex.
+  CpuUsage CpuTimes() const;
 
   std::atomic<bool> child_subreaper{false};  // prctl(PR_SET_CHILD_SUBREAPER)
   std::atomic<int> oom_score_adj{0};
@@ -124,6 +126,7 @@ class ThreadGroup : public RefCounted {
   friend class Kernel;
   friend class PidNamespace;
   friend class ProcessGroup;
+  friend class ProcessTimers;
   friend class Session;
   friend class Task;
 

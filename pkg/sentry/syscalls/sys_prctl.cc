@@ -1,0 +1,245 @@
+// Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
+//
+// prctl(2), arch_prctl(2), personality(2).
+
+#include <asm/prctl.h>
+#include <linux/capability.h>
+#include <linux/securebits.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+
+#include <cstring>
+
+#include "pkg/sentry/kernel/kernel.h"
+#include "pkg/sentry/kernel/thread_group.h"
+#include "pkg/sentry/syscalls/handlers.h"
+
+namespace cvisor::syscalls {
+namespace {
+
+constexpr size_t kNameSize = 16;
+
+#ifndef PR_SET_VMA
+#define PR_SET_VMA 0x53564d41
+#define PR_SET_VMA_ANON_NAME 0
+#endif
+
+bool NoMoreArgs(const SyscallArgs& a, int first) {
+  for (int i = first; i < 5; ++i) {
+    if (a[i].raw != 0) return false;
+  }
+  return true;
+}
+
+Result<uint64_t> SetName(Task& t, UserAddr addr) {
+  char name[kNameSize] = {};
+  // Reads up to the NUL only: the string may end at the end of a page.
+  auto s = t.mm().CopyInString(addr, kNameSize - 1);
+  if (s.ok()) {
+    t.set_name(*s);
+    return 0;
+  }
+  if (s.error() != Errno::kENAMETOOLONG) return s.error();
+  RETURN_IF_ERROR(t.mm().CopyInBytes(addr, name, kNameSize - 1));
+  t.set_name(name);
+  return 0;
+}
+
+Result<uint64_t> GetName(Task& t, UserAddr addr) {
+  char name[kNameSize] = {};
+  const std::string s = t.name();
+  std::memcpy(name, s.data(), std::min(s.size(), kNameSize - 1));
+  RETURN_IF_ERROR(t.mm().CopyOutBytes(addr, name, sizeof(name)));
+  return 0;
+}
+
+Result<uint64_t> SetSecurebits(Task& t, uint64_t bits) {
+  const CredsRef old = t.creds();
+  const uint64_t locks = old->securebits & SECURE_ALL_LOCKS;
+  if ((bits & ~uint64_t{SECURE_ALL_BITS | SECURE_ALL_LOCKS}) != 0) return Errno::kEPERM;
+  // A lock stays, and so does the bit that it locks.
+  if ((bits & locks) != locks) return Errno::kEPERM;
+  if (((old->securebits ^ bits) & (locks >> 1)) != 0) return Errno::kEPERM;
+  if (!old->HasCap(CAP_SETPCAP)) return Errno::kEPERM;
+  auto c = old->Copy();
+  c->securebits = static_cast<uint32_t>(bits);
+  t.SetCreds(std::move(c));
+  return 0;
+}
+
+Result<uint64_t> DropBoundingCap(Task& t, uint64_t cap) {
+  if (cap > kLastCap) return Errno::kEINVAL;
+  const CredsRef old = t.creds();
+  if (!old->HasCap(CAP_SETPCAP)) return Errno::kEPERM;
+  auto c = old->Copy();
+  c->bounding &= ~CapBit(static_cast<int>(cap));
+  t.SetCreds(std::move(c));
+  return 0;
+}
+
+Result<uint64_t> Ambient(Task& t, const SyscallArgs& a) {
+  const CredsRef old = t.creds();
+  const uint64_t cap = a[2].raw;
+  if (a[1].raw == PR_CAP_AMBIENT_CLEAR_ALL) {
+    if (!NoMoreArgs(a, 2)) return Errno::kEINVAL;
+    auto c = old->Copy();
+    c->ambient = 0;
+    t.SetCreds(std::move(c));
+    return 0;
+  }
+  if (cap > kLastCap || !NoMoreArgs(a, 3)) return Errno::kEINVAL;
+  const CapSet bit = CapBit(static_cast<int>(cap));
+  switch (a[1].raw) {
+    case PR_CAP_AMBIENT_IS_SET:
+      return (old->ambient & bit) != 0 ? 1 : 0;
+    case PR_CAP_AMBIENT_RAISE:
+    case PR_CAP_AMBIENT_LOWER: {
+      auto c = old->Copy();
+      if (a[1].raw == PR_CAP_AMBIENT_RAISE) {
+        if ((old->permitted & old->inheritable & bit) == 0 ||
+            (old->securebits & SECBIT_NO_CAP_AMBIENT_RAISE) != 0) {
+          return Errno::kEPERM;
+        }
+        c->ambient |= bit;
+      } else {
+        c->ambient &= ~bit;
+      }
+      t.SetCreds(std::move(c));
+      return 0;
+    }
+    default:
+      return Errno::kEINVAL;
+  }
+}
+
+}  // namespace
+
+Result<uint64_t> Prctl(Task& t, const SyscallArgs& a) {
+  const uint64_t arg = a[1].raw;
+  switch (a[0].As<int>()) {
+    case PR_SET_PDEATHSIG:
+      if (arg > kernel::kNumSignals) return Errno::kEINVAL;
+      t.parent_death_signal = static_cast<int>(arg);
+      return 0;
+    case PR_GET_PDEATHSIG:
+      RETURN_IF_ERROR(t.CopyOut<int>(arg, t.parent_death_signal));
+      return 0;
+    case PR_GET_DUMPABLE:
+      return static_cast<uint64_t>(t.mm().dumpable.load());
+    case PR_SET_DUMPABLE:
+      if (arg > 1) return Errno::kEINVAL;
+      t.mm().dumpable.store(static_cast<int>(arg));
+      return 0;
+    case PR_GET_KEEPCAPS:
+      return t.keep_caps ? 1 : 0;
+    case PR_SET_KEEPCAPS:
+      if (arg > 1) return Errno::kEINVAL;
+      if ((t.creds()->securebits & SECBIT_KEEP_CAPS_LOCKED) != 0) return Errno::kEPERM;
+      t.keep_caps = arg != 0;
+      return 0;
+    case PR_SET_NAME:
+      return SetName(t, arg);
+    case PR_GET_NAME:
+      return GetName(t, arg);
+    case PR_GET_TIMING:
+      return PR_TIMING_STATISTICAL;
+    case PR_SET_TIMING:
+      return arg == PR_TIMING_STATISTICAL ? Result<uint64_t>(0) : Errno::kEINVAL;
+    case PR_GET_SECCOMP:
+      return 0;
+    case PR_CAPBSET_READ:
+      if (arg > kLastCap) return Errno::kEINVAL;
+      return (t.creds()->bounding & CapBit(static_cast<int>(arg))) != 0 ? 1 : 0;
+    case PR_CAPBSET_DROP:
+      return DropBoundingCap(t, arg);
+    case PR_GET_SECUREBITS:
+      return t.creds()->securebits;
+    case PR_SET_SECUREBITS:
+      return SetSecurebits(t, arg);
+    case PR_SET_TIMERSLACK:
+      t.timer_slack_ns = arg == 0 ? 50000 : arg;
+      return 0;
+    case PR_GET_TIMERSLACK:
+      return t.timer_slack_ns;
+    case PR_SET_CHILD_SUBREAPER:
+      t.tg().child_subreaper.store(arg != 0);
+      return 0;
+    case PR_GET_CHILD_SUBREAPER:
+      RETURN_IF_ERROR(t.CopyOut<int>(arg, t.tg().child_subreaper.load() ? 1 : 0));
+      return 0;
+    case PR_SET_NO_NEW_PRIVS:
+      if (arg != 1 || !NoMoreArgs(a, 2)) return Errno::kEINVAL;
+      t.no_new_privs = true;
+      return 0;
+    case PR_GET_NO_NEW_PRIVS:
+      if (!NoMoreArgs(a, 1)) return Errno::kEINVAL;
+      return t.no_new_privs ? 1 : 0;
+    case PR_GET_TID_ADDRESS:
+      RETURN_IF_ERROR(t.CopyOut<uint64_t>(arg, t.clear_child_tid));
+      return 0;
+    case PR_SET_THP_DISABLE:
+      if (!NoMoreArgs(a, 2)) return Errno::kEINVAL;
+      return 0;  // a hint about huge pages, which are the host's business
+    case PR_GET_THP_DISABLE:
+      if (!NoMoreArgs(a, 1)) return Errno::kEINVAL;
+      return 0;
+    case PR_CAP_AMBIENT:
+      return Ambient(t, a);
+    case PR_SET_VMA:
+      if (arg == PR_SET_VMA_ANON_NAME) {
+        std::string name;
+        if (a[4].raw != 0) {
+          auto s = t.mm().CopyInString(a[4].raw, 79);
+          if (!s.ok()) return s.error() == Errno::kENAMETOOLONG ? Errno::kEINVAL : s.error();
+          name = *std::move(s);
+        }
+        RETURN_IF_ERROR(t.mm().SetAnonName(a[2].raw, a[3].raw, name));
+        return 0;
+      }
+      return Errno::kEINVAL;
+    case PR_MCE_KILL:
+    case PR_MCE_KILL_GET:
+    case PR_SET_MM:
+    case PR_SET_SECCOMP:
+    case PR_SET_PTRACER:
+    default:
+      // What a kernel without the option says.
+      return Errno::kEINVAL;
+  }
+}
+
+Result<uint64_t> ArchPrctl(Task& t, const SyscallArgs& a) {
+  const uint64_t addr = a[1].raw;
+  const uint64_t limit = t.mm().platform().max_user_address();
+  switch (a[0].As<int>()) {
+    case ARCH_SET_FS:
+      if (addr >= limit) return Errno::kEPERM;
+      t.regs().fs_base = addr;
+      return 0;
+    case ARCH_SET_GS:
+      if (addr >= limit) return Errno::kEPERM;
+      t.regs().gs_base = addr;
+      return 0;
+    case ARCH_GET_FS:
+      RETURN_IF_ERROR(t.CopyOut<uint64_t>(addr, t.regs().fs_base));
+      return 0;
+    case ARCH_GET_GS:
+      RETURN_IF_ERROR(t.CopyOut<uint64_t>(addr, t.regs().gs_base));
+      return 0;
+    case ARCH_GET_CPUID:
+      return 1;
+    case ARCH_SET_CPUID:
+      return addr != 0 ? Result<uint64_t>(0) : Errno::kENODEV;
+    default:
+      return Errno::kEINVAL;
+  }
+}
+
+Result<uint64_t> Personality(Task& t, const SyscallArgs& a) {
+  const auto value = a[0].As<uint32_t>();
+  const uint32_t old = t.personality;
+  if (value != 0xffffffff) t.personality = value;
+  return old;
+}
+
+}  // namespace cvisor::syscalls
