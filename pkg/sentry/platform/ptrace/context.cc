@@ -320,7 +320,9 @@ Result<uint64_t> PtraceContext::Call(PtraceAddressSpace& as, uint64_t number, ui
                                      uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5) {
   RETURN_IF_ERROR(Bind(as));
   regs_loaded_ = false;
+  pair_.Enter();
   auto r = thread_.Call(number, a0, a1, a2, a3, a4, a5);
+  pair_.Leave();
   NoteDeath();
   return r;
 }
@@ -328,7 +330,9 @@ Result<uint64_t> PtraceContext::Call(PtraceAddressSpace& as, uint64_t number, ui
 Result<pid_t> PtraceContext::CloneStub(PtraceAddressSpace& as, uint64_t flags) {
   RETURN_IF_ERROR(Bind(as));
   regs_loaded_ = false;
+  pair_.Enter();
   auto r = thread_.Clone(flags, platform_.sentry_pid());
+  pair_.Leave();
   NoteDeath();
   return r;
 }
@@ -342,7 +346,9 @@ Result<uint32_t> PtraceContext::CompareAndSwap32(AddressSpace& address_space, Us
   auto& as = static_cast<PtraceAddressSpace&>(address_space);
   RETURN_IF_ERROR(Bind(as));
   regs_loaded_ = false;
+  pair_.Enter();
   auto r = thread_.CompareAndSwap32(addr, expected, desired);
+  pair_.Leave();
   NoteDeath();
   return r;
 }

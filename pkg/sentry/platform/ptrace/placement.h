@@ -26,8 +26,8 @@ namespace cvisor::platform::ptrace {
 
 class Placement;
 
-// One tracer/stub pair. Enter() and Leave() are called around every run of application code by the
-// tracer; they cost a few nanoseconds unless something is to be changed.
+// One tracer/stub pair. Enter() and Leave() are called by the tracer around every time that it lets the
+// stub run; they cost a few nanoseconds unless something is to be changed.
 class Pair {
  public:
   explicit Pair(Placement& placement);
