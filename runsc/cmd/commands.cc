@@ -1,0 +1,73 @@
+// Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
+
+#include <memory>
+
+#include "runsc/cmd/command.h"
+
+namespace cvisor::runsc::cmd {
+namespace {
+
+constexpr CommandInfo kCommands[] = {
+    {"do", "[flags] [--] CMD [ARGS...]", "run a command in a sandbox, on the host's files",
+     "The host's root directory appears read-only under an overlay in memory: whatever the command\n"
+     "writes is gone afterwards. Working directory, environment, standard streams, terminal, signals\n"
+     "and exit code are as if the command ran directly. A command that cannot be found exits with\n"
+     "127, one that cannot be executed with 126.\n",
+     NewDo},
+    {"help", "[COMMAND | syscalls [--format=text|json]]", "explain a command",
+     "`runsc help syscalls` prints the table of system calls and how far each is supported.\n",
+     NewHelp},
+    {"run", "[flags] ID", "create and start the container of a bundle, and wait for it",
+     "The exit code is the container's; 128+N when signal N ended it. Writes to the root file system\n"
+     "stay in memory unless --overlay2=none is given and the root is not read-only.\n",
+     NewRun},
+    {"spec", "[flags] [-- ARGS...]", "write a config.json to start from", "", NewSpec},
+    {"version", "", "print the version", "", NewVersion},
+};
+
+}  // namespace
+
+std::span<const CommandInfo> Commands() { return kCommands; }
+
+const CommandInfo* FindCommand(std::string_view name) {
+  for (const CommandInfo& c : kCommands) {
+    if (c.name == name) return &c;
+  }
+  return nullptr;
+}
+
+std::string GeneralHelp() {
+  std::string out =
+      "usage: runsc [flags] COMMAND [arguments]\n\n"
+      "runsc runs containers, each on an application kernel of its own.\n\nCommands:\n";
+  for (const CommandInfo& c : kCommands) {
+    std::string left = "  " + std::string(c.name);
+    left.resize(14, ' ');
+    out += left + std::string(c.summary) + "\n";
+  }
+  Config config;
+  FlagSet flags;
+  AddGlobalFlags(&flags, &config);
+  out += "\nFlags, before the command:\n" + flags.Help() +
+         "\nExit codes of runsc itself: 1 for errors, 126 and 127 for commands that cannot be\n"
+         "executed or found (do), 128 when the sandbox died.\n";
+  return out;
+}
+
+std::string CommandHelp(const CommandInfo& info) {
+  std::string out = "usage: runsc [global flags] " + std::string(info.name);
+  if (!info.arguments.empty()) out += " " + std::string(info.arguments);
+  out += "\n\n" + std::string(info.summary) + "\n";
+  if (!info.details.empty()) out += "\n" + std::string(info.details);
+  const std::unique_ptr<Command> command(info.make());
+  FlagSet flags;
+  command->AddFlags(&flags);
+  if (!flags.empty()) out += "\nFlags:\n" + flags.Help();
+  return out;
+}
+
+std::string VersionText() {
+  return std::string("runsc version ") + kVersion + "\nspec: " + kSpecVersion + "\n";
+}
+
+}  // namespace cvisor::runsc::cmd
