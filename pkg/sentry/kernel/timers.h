@@ -69,13 +69,14 @@ class ProcessTimers {
   // exec and exit: POSIX timers go; at exit the interval timers too.
   void OnExec();
   void OnExit();
-  // CPU-time timers and RLIMIT_CPU are checked when their process ran: called by tasks.
+  // Starts watching RLIMIT_CPU if there is one now. To be called when a process starts to run (the
+  // limit is inherited) and after the limit was changed. Cheap.
   void OnCpuTime();
 
   struct Impl;
 
  private:
-  std::unique_ptr<Impl> impl_;
+  Impl* const impl_;  // reference counted: timers that fire hold it too
 };
 
 // clock_gettime(2) for every clock id incl. CPU clocks of processes and threads. EINVAL.
