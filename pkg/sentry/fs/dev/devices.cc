@@ -3,6 +3,7 @@
 #include "pkg/sentry/fs/dev/devices.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 
 #include <array>
