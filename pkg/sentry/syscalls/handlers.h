@@ -82,12 +82,14 @@ HandlerFunction Sendto, Sendmsg, Sendmmsg, Recvfrom, Recvmsg, Recvmmsg;
 
 // sys_time.cc
 HandlerFunction Time, Times, Gettimeofday, Settimeofday, ClockGettime, ClockSettime, ClockGetres,
-    ClockNanosleep, Nanosleep, Adjtimex, ClockAdjtime, Getitimer, Setitimer, Alarm, TimerCreate,
-    TimerSettime, TimerGettime, TimerGetoverrun, TimerDelete;
+    ClockNanosleep, Nanosleep, Adjtimex, ClockAdjtime;
+// sys_timer.cc
+HandlerFunction Getitimer, Setitimer, Alarm, TimerCreate, TimerSettime, TimerGettime,
+    TimerGetoverrun, TimerDelete;
 // sys_timerfd.cc
 HandlerFunction TimerfdCreate, TimerfdSettime, TimerfdGettime;
 // sys_futex.cc
-HandlerFunction Futex, SetRobustList, GetRobustList;
+HandlerFunction Futex, FutexWaitv, SetRobustList, GetRobustList;
 // sys_signal.cc
 HandlerFunction RtSigaction, RtSigprocmask, RtSigreturn, RtSigpending, RtSigtimedwait, RtSigqueueinfo,
     RtTgsigqueueinfo, RtSigsuspend, Sigaltstack, Kill, Tkill, Tgkill, Pause, RestartSyscall;

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <vector>
 
 namespace cvisor::syscalls {
 
@@ -29,6 +30,29 @@ Result<Ref<FileDescription>> GetWritable(Task& t, int fd) {
 Result<uint64_t> InstallFile(Task& t, Ref<FileDescription> file, bool cloexec) {
   ASSIGN_OR_RETURN(const int fd, t.InstallFd(std::move(file), cloexec));
   return static_cast<uint64_t>(fd);
+}
+
+Result<uint64_t> InstallFilePair(Task& t, Ref<FileDescription> a, Ref<FileDescription> b,
+                                 bool cloexec, UserAddr fds) {
+  ASSIGN_OR_RETURN(const auto pair, t.fds().InstallPair(std::move(a), std::move(b), cloexec,
+                                                        t.Rlimit(RLIMIT_NOFILE)));
+  const int numbers[2] = {pair.first, pair.second};
+  if (auto status = t.mm().CopyOutBytes(fds, numbers, sizeof(numbers)); !status.ok()) {
+    (void)t.fds().Close(pair.first);
+    (void)t.fds().Close(pair.second);
+    return status.error();
+  }
+  return 0;
+}
+
+Status CheckFreeFd(Task& t) {
+  const uint64_t limit = t.Rlimit(RLIMIT_NOFILE);
+  if (static_cast<uint64_t>(t.fds().highest() + 1) < limit) return OkStatus();
+  const std::vector<int> used = t.fds().List();
+  const auto below = std::count_if(used.begin(), used.end(), [limit](int fd) {
+    return static_cast<uint64_t>(fd) < limit;
+  });
+  return static_cast<uint64_t>(below) < limit ? OkStatus() : Status(Errno::kEMFILE);
 }
 
 void SendKernelSignal(Task& t, int sig) {

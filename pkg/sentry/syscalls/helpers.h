@@ -33,6 +33,11 @@ Result<Ref<FileDescription>> GetReadable(Task& t, int fd);  // EBADF
 Result<Ref<FileDescription>> GetWritable(Task& t, int fd);  // EBADF
 // The lowest free descriptor number for `file`, as a system call returns it. EMFILE.
 Result<uint64_t> InstallFile(Task& t, Ref<FileDescription> file, bool cloexec);
+// Two of them, stored as int[2] at `fds`: pipe(2), socketpair(2).
+Result<uint64_t> InstallFilePair(Task& t, Ref<FileDescription> a, Ref<FileDescription> b,
+                                 bool cloexec, UserAddr fds);
+// EMFILE if there is no free number now: before something that cannot be undone (O_CREAT, accept).
+Status CheckFreeFd(Task& t);
 
 // Ends a call that wrote: EPIPE also raises SIGPIPE unless the caller says otherwise.
 Errno WriteError(Task& t, Errno error, bool no_sigpipe = false);

@@ -3,7 +3,6 @@
 // fcntl(2) and flock(2).
 
 #include <fcntl.h>
-#include <linux/fcntl.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 
@@ -74,11 +73,12 @@ Result<uint64_t> SetOwnerEx(Task& t, FileDescription& file, UserAddr addr) {
   return 0;
 }
 
-// A thread is told from a process by what the number now is: only leaders share it.
+// A thread is told from a process by its number, which no process has.
 Result<uint64_t> GetOwnerEx(Task& t, FileDescription& file, UserAddr addr) {
   const int who = file.async_owner.load();
-  f_owner_ex owner{F_OWNER_PID, who};
-  if (who < 0) owner = {F_OWNER_PGRP, -who};
+  f_owner_ex owner;
+  owner.type = who < 0 ? F_OWNER_PGRP : F_OWNER_PID;
+  owner.pid = who < 0 ? -who : who;
   if (who > 0 && !CheckOwnerExists(t, F_OWNER_PID, who).ok()) owner.type = F_OWNER_TID;
   RETURN_IF_ERROR(t.CopyOut(addr, owner));
   return 0;

@@ -29,6 +29,7 @@ constexpr uint64_t kKnownResolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RES
 
 Result<uint64_t> OpenFile(Task& t, int dirfd, UserAddr path, const vfs::OpenOptions& opts) {
   ASSIGN_OR_RETURN(PathArg arg, CopyInPathAt(t, dirfd, path));
+  RETURN_IF_ERROR(CheckFreeFd(t));
   ASSIGN_OR_RETURN(auto file, vfs::Open(arg.walk, arg.path, opts));
   RETURN_IF_ERROR(AttemptOrWait(t, *file, kEventIn | kEventOut, /*blocking=*/true,
                                 Deadline::Never(), [&] { return file->FinishOpen(); }));

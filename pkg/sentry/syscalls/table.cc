@@ -407,7 +407,7 @@ constexpr SyscallInfo kTable[] = {
     Missing(446, "landlock_restrict_self", kLandlock),
     Missing(447, "memfd_secret"),
     Missing(448, "process_mrelease"),
-    Missing(449, "futex_waitv", "programs fall back to futex"),
+    {449, "futex_waitv", FutexWaitv, {kPtr, kUint, kHex, kTimespecIn, kClockId}, kFull},
     {450, "set_mempolicy_home_node", SetMempolicyHomeNode, {kPtr, kSize, kUlong, kHex}, kStub,
      "one node"},
     Missing(451, "cachestat"),
