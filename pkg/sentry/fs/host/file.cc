@@ -213,12 +213,18 @@ Status HostDirectory::Fill(int64_t position) {
   at_ = filled_ = 0;
   next_ = -1;
   if (buffer_.empty()) buffer_.resize(kDirBufferSize);
-  ASSIGN_OR_RETURN(auto fd, host_->ReadFd());
   MutexLock lock(host_->readdir_mutex());
-  if (lseek(fd->get(), position, SEEK_SET) < 0) return HostErrno();
-  const long n = syscall(SYS_getdents64, fd->get(), buffer_.data(), buffer_.size());
-  if (n < 0) return HostErrno();
-  filled_ = static_cast<size_t>(n);
+  for (int tries = 0; tries < 2; ++tries) {
+    ASSIGN_OR_RETURN(auto fd, host_->ReadFd());
+    if (lseek(fd->get(), position, SEEK_SET) < 0) return HostErrno();
+    const long n = syscall(SYS_getdents64, fd->get(), buffer_.data(), buffer_.size());
+    if (n < 0) return HostErrno();
+    filled_ = static_cast<size_t>(n);
+    if (n != 0 || position != 0) break;
+    // Every directory has ".", but ext4 (seen on Linux 6.18) forgets that when the first read of a
+    // descriptor was at the directory's end and the next is at its start.
+    host_->DropReadFd();
+  }
   next_ = position;
   return OkStatus();
 }

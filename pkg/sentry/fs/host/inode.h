@@ -58,6 +58,8 @@ class HostInode final : public vfs::Inode {
   // --- For open files and mappings.
   // The descriptor that reads: of a directory, the one for getdents64(2).
   Result<Ref<SharedFd>> ReadFd();
+  // The next ReadFd() opens anew.
+  void DropReadFd() { read_fd_.Clear(); }
   // The descriptor that writes (and reads, if the host allows). Each success needs one PutWriteFd().
   Result<Ref<SharedFd>> GetWriteFd();
   void PutWriteFd();

@@ -41,11 +41,12 @@ Status CopyRange(vfs::FileDescription& from, vfs::FileDescription& to, std::byte
 }
 
 // Copies the first `size` bytes; holes stay holes.
-Status CopyData(vfs::Inode& from_inode, vfs::Inode& to_inode, uint64_t size) {
-  ASSIGN_OR_RETURN(auto from, from_inode.Open(RealPath(nullptr, from_inode), O_RDONLY,
+Status CopyData(const Ref<vfs::Mount>& mount, vfs::Inode& from_inode, vfs::Inode& to_inode,
+                uint64_t size) {
+  ASSIGN_OR_RETURN(auto from, from_inode.Open(RealPath(mount, from_inode), O_RDONLY,
                                               OverlayCredentials()));
   ASSIGN_OR_RETURN(auto to,
-                   to_inode.Open(RealPath(nullptr, to_inode), O_RDWR, OverlayCredentials()));
+                   to_inode.Open(RealPath(mount, to_inode), O_RDWR, OverlayCredentials()));
   const std::unique_ptr<std::byte[]> buffer(new std::byte[kCopyBuffer]);
   const auto limit = static_cast<int64_t>(size);
   for (int64_t at = 0; at < limit;) {
@@ -189,7 +190,8 @@ Status OverlayInode::CopyUpRegular(OverlayInode& parent, const vfs::Attr& attr, 
   if (!copy.ok()) return copy.error();
   vfs::Inode& to = **copy;
   const auto finish = [&]() -> Status {
-    RETURN_IF_ERROR(CopyData(*lowers_[0], to, std::min(attr.size, keep)));
+    RETURN_IF_ERROR(CopyData(overlay_fs().private_mount(), *lowers_[0], to,
+                             std::min(attr.size, keep)));
     RETURN_IF_ERROR(CopyMetadata(to, attr));
     MutexLock state_lock(state_mutex_);
     MutexLock lock(dir.dir_mutex());

@@ -2,7 +2,7 @@
 
 #include "pkg/sentry/fs/overlay/filesystem.h"
 
-#include <sys/sysmacros.h>
+#include <sys/mount.h>
 
 #include <utility>
 
@@ -39,7 +39,10 @@ OverlayFileSystem::OverlayFileSystem(Ref<vfs::Inode> upper_root, Lowers lower_ro
       options_(std::move(options)),
       dev_(vfs::NextAnonymousDev()),
       upper_dev_(upper_root_ != nullptr ? upper_root_->fs().dev() : 0),
-      lower_dev_(lower_roots_[0]->fs().dev()) {
+      lower_dev_(lower_roots_[0]->fs().dev()),
+      private_mount_(MakeRef<vfs::Mount>(
+          vfs::NextMountId(), Ref<vfs::FileSystem>(&lower_roots_[0]->fs()),
+          vfs::Dentry::NewRoot(lower_roots_[0]), MS_NOATIME, "overlay")) {
   fsids_[lower_dev_] = 0;
   if (upper_root_ != nullptr) fsids_.try_emplace(upper_dev_, 1);
 }

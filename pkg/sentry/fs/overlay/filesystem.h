@@ -26,6 +26,7 @@
 #include "pkg/base/mutex.h"
 #include "pkg/base/ref.h"
 #include "pkg/base/result.h"
+#include "pkg/sentry/vfs/dentry.h"
 #include "pkg/sentry/vfs/inode.h"
 
 namespace cvisor::fs::overlay {
@@ -68,6 +69,8 @@ class OverlayFileSystem final : public vfs::FileSystem {
   bool IsOpaque(vfs::Inode& dir);
   void SetOpaque(vfs::Inode& dir);
   static bool IsWhiteout(vfs::Inode& inode);
+  // The mount by which the overlay itself opens real files.
+  const Ref<vfs::Mount>& private_mount() const { return private_mount_; }
 
  private:
   friend class OverlayInode;
@@ -79,6 +82,7 @@ class OverlayFileSystem final : public vfs::FileSystem {
   const dev_t dev_;
   const dev_t upper_dev_;
   const dev_t lower_dev_;
+  const Ref<vfs::Mount> private_mount_;
 
   Mutex mu_;  // leaf
   OverlayInode* root_ ABSL_GUARDED_BY(mu_) = nullptr;

@@ -180,7 +180,7 @@ Result<std::vector<OverlayInode::Entry>> OverlayInode::ListMerged() {
   absl::flat_hash_map<std::string, int64_t> seen;
   const auto add_layer = [&](vfs::Inode& layer, bool is_upper, bool is_last) -> Status {
     ASSIGN_OR_RETURN(auto attr, layer.GetAttr());
-    ASSIGN_OR_RETURN(auto file, layer.Open(RealPath(nullptr, layer), O_RDONLY | O_DIRECTORY,
+    ASSIGN_OR_RETURN(auto file, layer.Open(RealPath(overlay_fs().private_mount(), layer), O_RDONLY | O_DIRECTORY,
                                            OverlayCredentials()));
     Collector collector;
     RETURN_IF_ERROR(file->IterateDir(collector));
@@ -336,7 +336,7 @@ Status OverlayInode::ClearWhiteouts() {
   };
   Names sink;
   {
-    ASSIGN_OR_RETURN(auto file, dir->Open(RealPath(nullptr, *dir), O_RDONLY | O_DIRECTORY,
+    ASSIGN_OR_RETURN(auto file, dir->Open(RealPath(overlay_fs().private_mount(), *dir), O_RDONLY | O_DIRECTORY,
                                           OverlayCredentials()));
     RETURN_IF_ERROR(file->IterateDir(sink));
   }
