@@ -1,7 +1,8 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// The parts of ELF (elf(5)) that running a program needs, for x86-64. Pure functions over bytes that an
-// application chose: everything they return has been checked, and arithmetic on it cannot overflow.
+// The parts of ELF (elf(5)) that running a program needs, for x86-64. Pure functions over bytes
+// that an application chose: everything they return has been checked, and arithmetic on it cannot
+// overflow.
 
 #ifndef CVISOR_PKG_ELF_ELF_H_
 #define CVISOR_PKG_ELF_ELF_H_
@@ -38,7 +39,7 @@ Result<Header> ParseHeader(std::span<const std::byte> file);
 struct Segment {
   uint64_t vaddr = 0;
   uint64_t mem_size = 0;
-  uint64_t offset = 0;  // congruent to vaddr modulo the page size if file_size is not 0
+  uint64_t offset = 0;     // congruent to vaddr modulo the page size if file_size is not 0
   uint64_t file_size = 0;  // <= mem_size
   int prot = 0;            // PROT_*
 };
@@ -60,9 +61,9 @@ struct Image {
   uint64_t start_code = 0, end_code = 0, start_data = 0, end_data = 0, brk = 0;
 };
 
-// Checks the program headers (header.ph_bytes() bytes). No segment reaches `address_limit` (which is
-// page aligned and below 2^48). ENOEXEC for a malformed PT_INTERP or no segment at all, EINVAL for
-// segments that cannot be mapped.
+// Checks the program headers (header.ph_bytes() bytes). No segment reaches `address_limit` (which
+// is page aligned and below 2^48). ENOEXEC for a malformed PT_INTERP or no segment at all, EINVAL
+// for segments that cannot be mapped.
 Result<Image> ParseProgramHeaders(const Header& header, std::span<const std::byte> headers,
                                   uint64_t address_limit);
 

@@ -31,7 +31,9 @@ Elf64_Ehdr GoodHeader() {
   return e;
 }
 
-Errno HeaderError(const Elf64_Ehdr& e) { return ParseHeader(std::as_bytes(std::span(&e, 1))).error(); }
+Errno HeaderError(const Elf64_Ehdr& e) {
+  return ParseHeader(std::as_bytes(std::span(&e, 1))).error();
+}
 
 Elf64_Phdr Load(uint64_t vaddr, uint64_t offset, uint64_t filesz, uint64_t memsz, uint32_t flags) {
   Elf64_Phdr p{};
@@ -78,7 +80,8 @@ TEST(ElfTest, Segments) {
   auto interp = Load(0, 0x300, 20, 20, PF_R);
   interp.p_type = PT_INTERP;
   auto image = Parse({Load(0, 0, 0x1100, 0x1100, PF_R | PF_X), interp,
-                      Load(0x3f00, 0x1f00, 0x200, 0x2000, PF_R | PF_W), stack}).value();
+                      Load(0x3f00, 0x1f00, 0x200, 0x2000, PF_R | PF_W), stack})
+                   .value();
   ASSERT_EQ(image.segments.size(), 2u);
   EXPECT_EQ(image.segments[1].prot, PROT_READ | PROT_WRITE);
   EXPECT_EQ(image.start, 0u);

@@ -24,9 +24,9 @@ uint64_t ArgumentLimit(uint64_t rlimit_stack);
 Status CheckArguments(const std::string& filename, const std::vector<std::string>& argv,
                       const std::vector<std::string>& envp, uint64_t limit);
 
-// Reads an array of pointers that ends with a null pointer, and the strings. A null `array` is empty.
-// Takes what they need, with the pointers, off *budget (start with ArgumentLimit()); E2BIG if it runs
-// out. EFAULT.
+// Reads an array of pointers that ends with a null pointer, and the strings. A null `array` is
+// empty. Takes what they need, with the pointers, off *budget (start with ArgumentLimit()); E2BIG
+// if it runs out. EFAULT.
 Result<std::vector<std::string>> CopyInStringArray(mm::MemoryManager& mm, mm::UserAddr array,
                                                    uint64_t* budget);
 

@@ -26,11 +26,11 @@ using mm::PageCeil;
 using mm::PageFloor;
 
 constexpr uint64_t kMinMmapGap = 128 << 20;
-constexpr uint64_t kInitialStack = 128 << 10;     // below what the kernel wrote
+constexpr uint64_t kInitialStack = 128 << 10;  // below what the kernel wrote
 constexpr uint64_t kBrkRandom = uint64_t{1} << 30;
 constexpr uint64_t kStackPadding = 8192;
-constexpr uint64_t kClockTicks = 100;             // AT_CLKTCK, USER_HZ
-constexpr uint64_t kHwcap2Known = 1 << 1;         // HWCAP2_FSGSBASE
+constexpr uint64_t kClockTicks = 100;      // AT_CLKTCK, USER_HZ
+constexpr uint64_t kHwcap2Known = 1 << 1;  // HWCAP2_FSGSBASE
 
 // Random page-aligned offset below `range`.
 class Randomizer {
@@ -80,7 +80,8 @@ Status MapRange(const mm::Caller& c, mm::MemoryManager& mm, mm::MmapOptions o, U
   return r.ok() ? OkStatus() : Status(r.error());
 }
 
-// Maps one segment: its part of the file, zeros to the end of that part's last page, then zero pages.
+// Maps one segment: its part of the file, zeros to the end of that part's last page, then zero
+// pages.
 Status MapSegment(const mm::Caller& c, mm::MemoryManager& mm, const ElfFile& elf,
                   const elf::Segment& s, uint64_t bias) {
   const UserAddr start = bias + s.vaddr;
@@ -118,8 +119,8 @@ Status MapImage(const mm::Caller& c, mm::MemoryManager& mm, const ElfFile& elf, 
   return OkStatus();
 }
 
-// The load bias that puts the image at `preferred` if that is not 0 and the image ends below `limit`
-// there, else at a free place. May wrap around: addresses in the file need not start at 0.
+// The load bias that puts the image at `preferred` if that is not 0 and the image ends below
+// `limit` there, else at a free place. May wrap around: addresses in the file need not start at 0.
 Result<uint64_t> ChooseBias(mm::MemoryManager& mm, const elf::Image& image, UserAddr preferred,
                             UserAddr limit) {
   if (!image.header.position_independent) return uint64_t{0};

@@ -1,15 +1,15 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// The loader: what execve(2) does to find and to start a program (Linux: fs/exec.c, fs/binfmt_elf.c,
-// fs/binfmt_script.c). Two phases:
+// The loader: what execve(2) does to find and to start a program (Linux: fs/exec.c,
+// fs/binfmt_elf.c, fs/binfmt_script.c). Two phases:
 //
 //   1. Prepare() reads everything and can fail without harm: #! scripts, ELF headers, the dynamic
 //      linker, sizes of the arguments.
 //   2. Load() fills a new address space. The caller has given up the old one, so an error here ends
 //      the process (Linux: SIGKILL or SIGSEGV).
 //
-// Between the two the caller may change Prepared::identity: set-user-id bits are those of the file that
-// Prepared::executable() says, which for a script is its interpreter.
+// Between the two the caller may change Prepared::identity: set-user-id bits are those of the file
+// that Prepared::executable() says, which for a script is its interpreter.
 
 #ifndef CVISOR_PKG_SENTRY_LOADER_LOADER_H_
 #define CVISOR_PKG_SENTRY_LOADER_LOADER_H_
@@ -34,8 +34,7 @@ namespace cvisor::loader {
 using platform::UserAddr;
 
 // Opens a file for execution, as the caller sees paths: with execute permission, no MNT_NOEXEC.
-using OpenExecutable =
-    std::function<Result<Ref<vfs::FileDescription>>(std::string_view path)>;
+using OpenExecutable = std::function<Result<Ref<vfs::FileDescription>>(std::string_view path)>;
 
 // What the auxiliary vector says about credentials.
 struct Identity {
@@ -90,8 +89,8 @@ struct Prepared {
   const Ref<vfs::FileDescription>& executable() const { return program.file; }
 };
 
-// Phase 1. ENOEXEC, ELIBBAD, EACCES (not a regular file), ETXTBSY, ELOOP, E2BIG, and what opening an
-// interpreter says.
+// Phase 1. ENOEXEC, ELIBBAD, EACCES (not a regular file), ETXTBSY, ELOOP, E2BIG, and what opening
+// an interpreter says.
 Result<Prepared> Prepare(LoadRequest request);
 
 struct Entry {
@@ -99,8 +98,8 @@ struct Entry {
   UserAddr sp = 0;
 };
 
-// Phase 2. Maps program, linker and stack into `mm`, which must be empty, and sets its layout, auxv,
-// break and executable. All other registers start as zero.
+// Phase 2. Maps program, linker and stack into `mm`, which must be empty, and sets its layout,
+// auxv, break and executable. All other registers start as zero.
 Result<Entry> Load(const mm::Caller& caller, mm::MemoryManager& mm, const Prepared& prepared);
 
 }  // namespace cvisor::loader

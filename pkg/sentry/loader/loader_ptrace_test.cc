@@ -1,7 +1,7 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// The host's programs, loaded on the ptrace platform: their first system call shows that the dynamic
-// linker or the C library has found its arguments.
+// The host's programs, loaded on the ptrace platform: their first system call shows that the
+// dynamic linker or the C library has found its arguments.
 
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -93,8 +93,7 @@ TEST(LoaderPtraceTest, MappingCallsAgreeWithTheHost) {
   EXPECT_TRUE(mm->Mprotect(caller, at, 4096, PROT_NONE).ok());
   EXPECT_EQ(mm->CopyOut(at, 1).error(), Errno::kEFAULT);
   // Moves although the range is two mappings to some hosts.
-  const auto to =
-      mm->Mremap(caller, at + 4096, 8192, 1 << 20, MREMAP_MAYMOVE, 0).value();
+  const auto to = mm->Mremap(caller, at + 4096, 8192, 1 << 20, MREMAP_MAYMOVE, 0).value();
   EXPECT_EQ(mm->CopyIn<int>(to).value(), 1);
   EXPECT_TRUE(mm->Madvise(caller, to, 4096, MADV_DONTFORK).ok());
   auto child = mm->Fork(caller).value();

@@ -187,7 +187,9 @@ TEST_F(LoaderTest, FixedProgram) {
 
 TEST_F(LoaderTest, DynamicLinker) {
   files_["/ld.so"] = NewTestFile(Elf(ET_DYN, 0x20, kTwoSegments));
-  auto p = Prepare(Request(NewTestFile(Elf(ET_DYN, 0x10, WithInterp(7), std::string_view("/ld.so", 7))))).value();
+  auto p =
+      Prepare(Request(NewTestFile(Elf(ET_DYN, 0x10, WithInterp(7), std::string_view("/ld.so", 7)))))
+          .value();
   const Entry entry = LoadInto(p).value();
   const uint64_t base = Aux(AT_BASE);
   EXPECT_EQ(entry.ip, base + 0x20);
@@ -257,15 +259,20 @@ TEST_F(LoaderTest, HostileSegmentsFailInEitherPhase) {
   EXPECT_EQ(outcome({{.vaddr = uint64_t{1} << 45, .filesz = 10, .memsz = 10}}), Errno::kENOMEM);
   EXPECT_EQ(outcome({{.vaddr = uint64_t{1} << 63, .filesz = 10, .memsz = 10}}), Errno::kEINVAL);
   EXPECT_EQ(outcome({{.memsz = uint64_t{1} << 46}}, ET_DYN), Errno::kENOMEM);
-  EXPECT_EQ(outcome({{.vaddr = 0x400000, .offset = 1, .filesz = 10, .memsz = 10}}),
-            Errno::kEINVAL);
+  EXPECT_EQ(outcome({{.vaddr = 0x400000, .offset = 1, .filesz = 10, .memsz = 10}}), Errno::kEINVAL);
   // Zeroing needs a page that the file does not have.
-  EXPECT_EQ(outcome({{.flags = PF_R | PF_W, .vaddr = 0x400100, .offset = 0x100100, .filesz = 10,
+  EXPECT_EQ(outcome({{.flags = PF_R | PF_W,
+                      .vaddr = 0x400100,
+                      .offset = 0x100100,
+                      .filesz = 10,
                       .memsz = 20}}),
             Errno::kEFAULT);
   // Overlaps are allowed, the later one wins.
   EXPECT_EQ(outcome({{.flags = PF_R, .vaddr = 0x400000, .filesz = 0x3000, .memsz = 0x3000},
-                     {.flags = PF_R | PF_W, .vaddr = 0x401000, .offset = 0x1000, .filesz = 0x800,
+                     {.flags = PF_R | PF_W,
+                      .vaddr = 0x401000,
+                      .offset = 0x1000,
+                      .filesz = 0x800,
                       .memsz = 0x1800}}),
             Errno::kOk);
   EXPECT_EQ(outcome({{.flags = PF_R, .vaddr = 0x500000, .filesz = 0x1000, .memsz = 0x1000},
@@ -318,7 +325,7 @@ TEST_F(LoaderTest, Arguments) {
   ASSERT_TRUE(LoadInto(p).ok());
   r.argv = {std::string(kMaxArgumentLength, 'a')};
   EXPECT_EQ(Prepare(r).error(), Errno::kE2BIG);
-  r.argv = std::vector<std::string>(17, std::string(120 << 10, 'a'));
+  r.argv = std::vector<std::string>(18, std::string(120 << 10, 'a'));
   EXPECT_EQ(Prepare(r).error(), Errno::kE2BIG);  // 2 MiB
   r.rlimit_stack = UINT64_MAX;
   EXPECT_TRUE(LoadInto(Prepare(r).value()).ok());

@@ -82,8 +82,8 @@ Result<std::unique_ptr<ElfFile>> OpenLinker(const LoadRequest& request, const El
   std::byte head[elf::kHeaderSize];
   ASSIGN_OR_RETURN(const size_t got, ReadAt(*file, 0, head));
   if (got != sizeof head) return Errno::kEIO;
-  ASSIGN_OR_RETURN(auto linker, OpenElf(request, std::move(file), std::move(denial), head,
-                                        Errno::kELIBBAD));
+  ASSIGN_OR_RETURN(auto linker,
+                   OpenElf(request, std::move(file), std::move(denial), head, Errno::kELIBBAD));
   return std::make_unique<ElfFile>(std::move(linker));
 }
 
@@ -113,8 +113,7 @@ WriteDenial::~WriteDenial() { inode_->AllowWriteAccess(); }
 Result<Prepared> Prepare(LoadRequest r) {
   // A program always has an argv[0] (Linux 5.18).
   if (r.argv.empty()) r.argv.emplace_back();
-  RETURN_IF_ERROR(
-      CheckArguments(r.filename, r.argv, r.envp, ArgumentLimit(r.rlimit_stack)));
+  RETURN_IF_ERROR(CheckArguments(r.filename, r.argv, r.envp, ArgumentLimit(r.rlimit_stack)));
 
   Prepared p;
   std::string name = r.filename;  // of the file at hand

@@ -19,8 +19,8 @@ Result<ScriptLine> ParseScriptLine(std::string_view head) {
   if (newline != line.npos) {
     line = line.substr(0, newline);
   } else if (head.size() == kScriptHeadSize) {
-    // The line goes on. A cut argument is accepted, a name that may be cut is not. Linux looks at all
-    // but the last byte, which it then replaces by the end of the string.
+    // The line goes on. A cut argument is accepted, a name that may be cut is not. Linux looks at
+    // all but the last byte, which it then replaces by the end of the string.
     const size_t name = line.find_first_not_of(kBlanks);
     if (name == line.npos) return Errno::kENOEXEC;
     if (line.find_first_of(kBlanksAndNul, name) == line.npos) return Errno::kENOEXEC;

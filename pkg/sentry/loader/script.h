@@ -24,8 +24,8 @@ struct ScriptLine {
 
 inline bool IsScript(std::string_view head) { return head.starts_with("#!"); }
 
-// `head`: the first kScriptHeadSize bytes of the file, or all of it. Must be IsScript(). ENOEXEC if no
-// interpreter is named or its name may go on behind the head.
+// `head`: the first kScriptHeadSize bytes of the file, or all of it. Must be IsScript(). ENOEXEC if
+// no interpreter is named or its name may go on behind the head.
 Result<ScriptLine> ParseScriptLine(std::string_view head);
 
 }  // namespace cvisor::loader

@@ -21,7 +21,7 @@ TEST(ScriptTest, Lines) {
   EXPECT_EQ(Parse("#! /bin/sh \t\n"), "/bin/sh");
   EXPECT_EQ(Parse("#!/bin/sh -x -y  \n"), "/bin/sh|-x -y");
   EXPECT_EQ(Parse("#!/bin/sh\t \t-x\n"), "/bin/sh|-x");
-  EXPECT_EQ(Parse("#!/bin/sh"), "/bin/sh");          // the file ends
+  EXPECT_EQ(Parse("#!/bin/sh"), "/bin/sh");  // the file ends
   EXPECT_EQ(Parse("#!/bin/sh -e"), "/bin/sh|-e");
   EXPECT_EQ(Parse("#!/bin/sh\r\n"), "/bin/sh\r");
   EXPECT_EQ(Parse(std::string_view("#!/bin/a\0b c\n", 13)), "/bin/a");

@@ -22,8 +22,8 @@ uint64_t StringBytes(const std::vector<std::string>& strings) {
 
 }  // namespace
 
-// From high to low addresses: a null word, the file name, environment and argument strings, padding,
-// the platform's name, random bytes, and the vectors.
+// From high to low addresses: a null word, the file name, environment and argument strings,
+// padding, the platform's name, random bytes, and the vectors.
 StackImage BuildStack(const StackContents& c, UserAddr top) {
   StackImage image;
   const UserAddr filename = top - 8 - (c.filename.size() + 1);

@@ -73,7 +73,8 @@ Result<std::string> MemoryManager::CopyInString(UserAddr src, size_t max_len) {
     const size_t left = max_len - result.size() + 1;
     const size_t to_page_end = kPageSize - (src & kPageMask);
     const size_t n = std::min({left, to_page_end, limit});
-    ASSIGN_OR_RETURN(const size_t got, CopyInPartial(src, std::as_writable_bytes(std::span(buffer, n))));
+    ASSIGN_OR_RETURN(const size_t got,
+                     CopyInPartial(src, std::as_writable_bytes(std::span(buffer, n))));
     if (const void* nul = std::memchr(buffer, 0, got)) {
       result.append(buffer, static_cast<const char*>(nul) - buffer);
       return result;

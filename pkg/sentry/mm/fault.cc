@@ -1,7 +1,7 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// Faults, and stacks that grow. The pages of mappings come from the host; what reaches the Sentry is
-// an access outside of all mappings, or one that a mapping does not allow.
+// Faults, and stacks that grow. The pages of mappings come from the host; what reaches the Sentry
+// is an access outside of all mappings, or one that a mapping does not allow.
 
 #include <signal.h>
 #include <sys/mman.h>

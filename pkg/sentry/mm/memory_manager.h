@@ -1,12 +1,12 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// MemoryManager: one process's address space as Linux defines it: the VMA tree, the break, the stack,
-// limits and accounting. The pages are the platform's (platform::AddressSpace); this class decides
-// what may be mapped where. Shared by tasks cloned with CLONE_VM.
+// MemoryManager: one process's address space as Linux defines it: the VMA tree, the break, the
+// stack, limits and accounting. The pages are the platform's (platform::AddressSpace); this class
+// decides what may be mapped where. Shared by tasks cloned with CLONE_VM.
 //
-// Locking: mu_ guards the VMA tree and is held across the platform's mapping operations, so that the
-// tree and the host agree. CopyIn/CopyOut take no lock, except when a copy runs into the unmapped
-// space below a stack. No reference to a file is dropped under mu_.
+// Locking: mu_ guards the VMA tree and is held across the platform's mapping operations, so that
+// the tree and the host agree. CopyIn/CopyOut take no lock, except when a copy runs into the
+// unmapped space below a stack. No reference to a file is dropped under mu_.
 
 #ifndef CVISOR_PKG_SENTRY_MM_MEMORY_MANAGER_H_
 #define CVISOR_PKG_SENTRY_MM_MEMORY_MANAGER_H_
@@ -50,11 +50,11 @@ struct MmapOptions {
   UserAddr addr = 0;    // hint, or the place with MAP_FIXED
   uint64_t length = 0;  // bytes, as the application gave it
   int prot = 0;
-  int flags = 0;        // MAP_*
+  int flags = 0;           // MAP_*
   Ref<Mappable> mappable;  // null: anonymous
   uint64_t offset = 0;
   int max_prot = PROT_READ_WRITE_EXEC;  // what mprotect(2) may ask for later
-  std::string name;     // path shown in /proc/pid/maps, or "[heap]", "[stack]"
+  std::string name;                     // path shown in /proc/pid/maps, or "[heap]", "[stack]"
   // Keeps the open file alive as long as the mapping (Linux: vma->vm_file); may be null.
   Ref<RefCounted> file;
 
@@ -100,16 +100,16 @@ class MemoryManager : public RefCounted {
   FaultResult HandleFault(const Caller& c, int signo, int si_code, UserAddr addr, UserAddr sp);
 
   // Tells that the calling host thread runs in `mm` with `ctx`, so that a copy which runs into the
-  // unmapped space below a stack can grow it, as an access by the application would. Without it such
-  // copies end with EFAULT. Each task thread calls this when it starts, after exec, and with nulls
-  // before either goes away.
+  // unmapped space below a stack can grow it, as an access by the application would. Without it
+  // such copies end with EFAULT. Each task thread calls this when it starts, after exec, and with
+  // nulls before either goes away.
   static void BindThread(platform::Context* ctx, MemoryManager* mm);
 
   // --- Life. fork(2): copies the tree and the pages (MADV_DONTFORK, WIPEONFORK obeyed).
   Result<Ref<MemoryManager>> Fork(const Caller& c);
   // execve(2): an empty MemoryManager for the new image. Takes over the platform address space of
-  // `old` after clearing it if the caller is its only user (cheap: no new stub), else makes a new one.
-  // `old` must not be used to run afterwards in the first case; its tree is then empty.
+  // `old` after clearing it if the caller is its only user (cheap: no new stub), else makes a new
+  // one. `old` must not be used to run afterwards in the first case; its tree is then empty.
   static Result<Ref<MemoryManager>> NewForExec(const Caller& c, MemoryManager& old);
 
   // Tasks that use this address space (CLONE_VM); exec and core decisions depend on it.
@@ -130,8 +130,8 @@ class MemoryManager : public RefCounted {
   void SetBrkStart(UserAddr start);
   void SetAuxv(std::vector<uint64_t> auxv);
   std::vector<uint64_t> auxv() const;
-  // The executable, for /proc/pid/exe: a vfs::FileDescription held opaquely. `write_denial` lives as
-  // long as the file is some address space's executable (ETXTBSY).
+  // The executable, for /proc/pid/exe: a vfs::FileDescription held opaquely. `write_denial` lives
+  // as long as the file is some address space's executable (ETXTBSY).
   void SetExecutable(Ref<RefCounted> file, Ref<RefCounted> write_denial = nullptr);
   Ref<RefCounted> executable() const;
   // prctl(PR_SET_DUMPABLE): 0, 1, 2.
@@ -149,7 +149,8 @@ class MemoryManager : public RefCounted {
   };
   Stats stats() const;
 
-  // Key of a futex(2) word. Private futexes are keyed by (this, addr); shared ones by what is mapped.
+  // Key of a futex(2) word. Private futexes are keyed by (this, addr); shared ones by what is
+  // mapped.
   struct FutexKey {
     const void* object = nullptr;  // MemoryManager or Mappable
     uint64_t offset = 0;
@@ -181,8 +182,8 @@ class MemoryManager : public RefCounted {
   Result<std::string> CopyInString(UserAddr src, size_t max_len);
   // A path: PATH_MAX with ENAMETOOLONG.
   Result<std::string> CopyInPath(UserAddr src) { return CopyInString(src, 4095); }
-  // An iovec array: at most IOV_MAX (EINVAL), lengths checked against SSIZE_MAX (EINVAL) and clamped
-  // to MAX_RW_COUNT in total, as Linux does.
+  // An iovec array: at most IOV_MAX (EINVAL), lengths checked against SSIZE_MAX (EINVAL) and
+  // clamped to MAX_RW_COUNT in total, as Linux does.
   Result<std::vector<iovec>> CopyInIovecs(UserAddr addr, uint64_t count);
 
  private:

@@ -20,11 +20,10 @@ constexpr int kMapAbove4G = 0x80;
 constexpr int kHugeSizeMask = 0x3f << MAP_HUGE_SHIFT;
 
 // What MAP_SHARED_VALIDATE takes for a file without special support.
-constexpr int kValidatedFlags = MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS |
-                                MAP_DENYWRITE | MAP_EXECUTABLE | kMapUninitialized | MAP_GROWSDOWN |
-                                MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK |
-                                MAP_STACK | MAP_HUGETLB | MAP_32BIT | kMapAbove4G | MAP_HUGE_2MB |
-                                MAP_HUGE_1GB;
+constexpr int kValidatedFlags =
+    MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE |
+    kMapUninitialized | MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK |
+    MAP_STACK | MAP_HUGETLB | MAP_32BIT | kMapAbove4G | MAP_HUGE_2MB | MAP_HUGE_1GB;
 
 // MAP_32BIT: the second gigabyte, as Linux has it.
 constexpr UserAddr kLow32Start = 0x40000000, kLow32End = 0x80000000;

@@ -23,8 +23,8 @@ TEST_F(MmTest, PlacesTopDown) {
 
 TEST_F(MmTest, Hints) {
   EXPECT_EQ(MapOk(kAt + 5, kPage), kAt + kPage);
-  EXPECT_EQ(MapOk(kAt + kPage, kPage), kBase - kPage);       // taken
-  EXPECT_EQ(MapOk(1, kPage), 65536u);                        // below mmap_min_addr: rounded up
+  EXPECT_EQ(MapOk(kAt + kPage, kPage), kBase - kPage);         // taken
+  EXPECT_EQ(MapOk(1, kPage), 65536u);                          // below mmap_min_addr: rounded up
   EXPECT_EQ(MapOk(UINT64_MAX - 5, kPage), kBase - 2 * kPage);  // no such address
 }
 
@@ -97,15 +97,9 @@ TEST_F(MmTest, Limits) {
 }
 
 TEST_F(MmTest, MapCount) {
-  // Every other page, so that nothing merges.
-  MmapOptions o;
-  o.length = kPage;
-  o.prot = PROT_NONE;
-  o.flags = kAnon | MAP_FIXED | MAP_NORESERVE;
-  Result<UserAddr> r = UserAddr{0};
-  int made = 0;
-  // A smaller number of host operations: protection changes cut one mapping into many.
+  // Protection changes cut one mapping into many.
   const UserAddr big = MapOk(0, 140000 * kPage, PROT_NONE);
+  int made = 0;
   for (; made < 70000; ++made) {
     if (!mm_->Mprotect(caller_, big + (2 * made + 1) * kPage, kPage, PROT_READ).ok()) break;
   }
@@ -149,8 +143,7 @@ TEST_F(MmTest, Mprotect) {
 
 TEST_F(MmTest, MprotectGrowsdown) {
   MapFixed(kAt, 4 * kPage, kRw, kAnon | MAP_GROWSDOWN);
-  EXPECT_TRUE(
-      mm_->Mprotect(caller_, kAt + 3 * kPage, kPage, PROT_READ | PROT_GROWSDOWN).ok());
+  EXPECT_TRUE(mm_->Mprotect(caller_, kAt + 3 * kPage, kPage, PROT_READ | PROT_GROWSDOWN).ok());
   EXPECT_EQ(Shape(kAt), "0-4");
   EXPECT_EQ(mm_->FindVma(kAt)->prot, PROT_READ);
   EXPECT_ERRNO(mm_->Mprotect(caller_, kAt - kPage, kPage, kRw | PROT_GROWSDOWN), kENOMEM);

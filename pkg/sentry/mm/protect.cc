@@ -17,8 +17,8 @@ constexpr int kProtSem = 0x8;
 
 }  // namespace
 
-Status MemoryManager::ProtectVmaLocked(const Caller& c, const Vma& vma, UserAddr start, UserAddr end,
-                                       int prot) {
+Status MemoryManager::ProtectVmaLocked(const Caller& c, const Vma& vma, UserAddr start,
+                                       UserAddr end, int prot) {
   if ((prot & ~vma.max_prot) != 0) return Errno::kEACCES;
   if (vma.prot == prot) return OkStatus();
   const bool becomes_data = !IsDataMapping(vma.prot, vma.shared, vma.growsdown) &&

@@ -35,8 +35,9 @@ struct MemoryManager::RemapRequest {
   UserAddr new_addr;  // with MREMAP_FIXED
 };
 
-// The host refuses (before Linux 6.17) to move a range that consists of several mappings to it. What
-// is one mapping here may be more on the host, after fork for instance: find the pieces by halving.
+// The host refuses (before Linux 6.17) to move a range that consists of several mappings to it.
+// What is one mapping here may be more on the host, after fork for instance: find the pieces by
+// halving.
 Status MemoryManager::MoveHostPages(const Caller& c, UserAddr from, UserAddr to, uint64_t length,
                                     bool keep_old) {
   const Status all = as_->Remap(c.ctx, from, length, to, length, keep_old);

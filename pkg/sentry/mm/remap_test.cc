@@ -85,8 +85,7 @@ TEST_F(MremapTest, MovesToAFixedPlace) {
 TEST_F(MremapTest, Dontunmap) {
   MapFixed(kAt, 2 * kPage);
   Poke(kAt, 3);
-  const UserAddr to =
-      Remap(kAt, 2 * kPage, 2 * kPage, MREMAP_MAYMOVE | MREMAP_DONTUNMAP).value();
+  const UserAddr to = Remap(kAt, 2 * kPage, 2 * kPage, MREMAP_MAYMOVE | MREMAP_DONTUNMAP).value();
   EXPECT_NE(to, kAt);
   EXPECT_EQ(Peek(to), 3u);
   EXPECT_EQ(Peek(kAt), 0u);
@@ -109,8 +108,7 @@ TEST_F(MremapTest, FilesKeepTheirOffsets) {
   const UserAddr to = Remap(kAt + 3 * kPage, kPage, 2 * kPage, MREMAP_MAYMOVE).value();
   EXPECT_EQ(to, kAt + 3 * kPage);  // it could grow
   EXPECT_EQ(Shape(kAt), "0-5");
-  const UserAddr moved =
-      Remap(to, kPage, kPage, MREMAP_MAYMOVE | MREMAP_FIXED, kTo).value();
+  const UserAddr moved = Remap(to, kPage, kPage, MREMAP_MAYMOVE | MREMAP_FIXED, kTo).value();
   EXPECT_EQ(mm_->FindVma(moved)->offset, 5 * kPage);
   EXPECT_EQ(Peek(moved), 5u);
 }

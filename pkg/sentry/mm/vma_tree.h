@@ -45,7 +45,8 @@ class VmaTree {
 
   // Adds a mapping to free space, and merges it with its neighbours.
   void Insert(Vma vma);
-  // Removes what intersects [start, end), cutting mappings that stick out, and moves it to `dropped`.
+  // Removes what intersects [start, end), cutting mappings that stick out, and moves it to
+  // `dropped`.
   void Remove(UserAddr start, UserAddr end, std::vector<Vma>* dropped);
   void Clear(std::vector<Vma>* dropped);
   // Calls change(Vma&) for each mapping of [start, end), cut at the borders; merges afterwards. The

@@ -23,9 +23,7 @@ using platform::UserAddr;
 
 constexpr int kReserve = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 
-Status FromHost(int result) {
-  return result == 0 ? OkStatus() : Status(static_cast<Errno>(errno));
-}
+Status FromHost(int result) { return result == 0 ? OkStatus() : Status(static_cast<Errno>(errno)); }
 
 Result<size_t> CopyWithMem(int open_flags, char* at, std::byte* buffer, size_t n) {
   UniqueFd fd(open("/proc/self/mem", open_flags | O_CLOEXEC));
