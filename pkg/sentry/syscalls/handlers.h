@@ -91,8 +91,10 @@ HandlerFunction TimerfdCreate, TimerfdSettime, TimerfdGettime;
 // sys_futex.cc
 HandlerFunction Futex, FutexWaitv, SetRobustList, GetRobustList;
 // sys_signal.cc
-HandlerFunction RtSigaction, RtSigprocmask, RtSigreturn, RtSigpending, RtSigtimedwait, RtSigqueueinfo,
-    RtTgsigqueueinfo, RtSigsuspend, Sigaltstack, Kill, Tkill, Tgkill, Pause, RestartSyscall;
+HandlerFunction RtSigaction, RtSigprocmask, RtSigreturn, RtSigpending, RtSigtimedwait, RtSigsuspend,
+    Sigaltstack, Pause, RestartSyscall;
+// sys_kill.cc
+HandlerFunction Kill, Tkill, Tgkill, RtSigqueueinfo, RtTgsigqueueinfo;
 // sys_signalfd.cc
 HandlerFunction Signalfd, Signalfd4;
 
