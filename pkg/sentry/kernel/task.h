@@ -159,6 +159,7 @@ class Task : public RefCounted {
   // A fault of this thread's own code: cannot be blocked or ignored (forced to default if it is).
   void ForceSignal(const siginfo_t& info);
   SignalSet blocked() const { return blocked_; }
+  SignalSet BlockedByOthers() const;  // any thread: takes the signal mutex
   void SetBlocked(SignalSet mask);
   // sigsuspend, ppoll, pselect, epoll_pwait: a mask for the duration of the call; the old one comes
   // back after the handler's frame was built, or at the call's end when no signal came.

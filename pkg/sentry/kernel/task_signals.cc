@@ -63,6 +63,11 @@ void Task::SetBlocked(SignalSet mask) {
   }
 }
 
+SignalSet Task::BlockedByOthers() const {
+  MutexLock lock(tg_->signal_mutex());
+  return blocked_;
+}
+
 void Task::SetTemporaryMask(SignalSet mask) {
   MutexLock lock(tg_->signal_mutex());
   if (!has_saved_mask_) saved_mask_ = blocked_;
