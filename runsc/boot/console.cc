@@ -1,0 +1,121 @@
+// Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
+//
+// Console: moves bytes between the master of a pseudo-terminal and a host descriptor.
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "pkg/base/io.h"
+#include "pkg/sentry/vfs/file_description.h"
+#include "pkg/sentry/waiter/waiter.h"
+#include "runsc/boot/terminal.h"
+
+namespace cvisor::runsc::boot {
+namespace {
+
+constexpr size_t kChunk = 16384;
+
+// Turns events of the master into wake-ups of the pump.
+class Waker final : public Waiter {
+ public:
+  explicit Waker(int eventfd) : eventfd_(eventfd) {}
+  void OnEvent(EventMask) override { Wake(); }
+  void Wake() {
+    const uint64_t one = 1;
+    if (write(eventfd_, &one, sizeof(one)) < 0) return;  // full: it is awake
+  }
+
+ private:
+  const int eventfd_;
+};
+
+}  // namespace
+
+// TODO(devpts): until pkg/sentry/fs/devpts exists the host's terminal is passed through.
+Result<std::unique_ptr<Console>> Console::New(kernel::Kernel&, const kernel::Container&, UniqueFd,
+                                              const control::BootConfig&) {
+  return Errno::kENOSYS;
+}
+void Console::BecomeControlling(kernel::Task&) {}
+kernel::ControllingTerminal* Console::controlling() const { return nullptr; }
+void Console::SetWindowSize(const control::WindowSize&) {}
+
+Console::~Console() {
+  if (thread_.joinable()) Drain();
+}
+
+void Console::Start() {
+  wake_ = UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  fcntl(fd_.get(), F_SETFL, fcntl(fd_.get(), F_GETFL) | O_NONBLOCK);
+  thread_ = std::thread([this] { Pump(); });
+}
+
+void Console::Drain() {
+  ending_.store(true);
+  Waker(wake_.get()).Wake();
+  thread_.join();
+  fd_.reset();
+}
+
+void Console::Pump() {
+  Waker waker(wake_.get());
+  master_->wait_queue()->Register(&waker, kEventIn | kEventOut);
+  std::string to_host, to_master;
+  bool host_open = true;
+  for (;;) {
+    const bool ending = ending_.load();
+    bool progress = false;
+    if (to_host.empty()) {
+      char buffer[kChunk];
+      SpanSink sink(buffer, sizeof(buffer));
+      const auto n = master_->Read(sink);
+      if (n.ok() && *n > 0) to_host.assign(buffer, *n), progress = true;
+    }
+    if (!to_host.empty()) {
+      const ssize_t n = host_open ? write(fd_.get(), to_host.data(), to_host.size())
+                                  : static_cast<ssize_t>(to_host.size());
+      if (n > 0) {
+        to_host.erase(0, static_cast<size_t>(n)), progress = true;
+      } else if (n < 0 && errno != EAGAIN && errno != EINTR) {
+        host_open = false;
+        progress = true;
+      }
+    }
+    if (!to_master.empty()) {
+      SpanSource source(to_master.data(), to_master.size());
+      const auto n = master_->Write(source);
+      if (n.ok() && *n > 0) {
+        to_master.erase(0, *n), progress = true;
+      } else if (!n.ok() && n.error() != Errno::kEAGAIN) {
+        to_master.clear();
+      }
+    }
+    if (to_master.empty() && host_open && !ending) {
+      char buffer[kChunk];
+      const ssize_t n = read(fd_.get(), buffer, sizeof(buffer));
+      if (n > 0) {
+        to_master.assign(buffer, static_cast<size_t>(n)), progress = true;
+      } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+        host_open = false;
+      }
+    }
+    if (progress) continue;
+    if (ending && (to_host.empty() || !host_open)) break;
+    pollfd fds[2] = {{wake_.get(), POLLIN, 0}, {host_open ? fd_.get() : -1, 0, 0}};
+    if (to_master.empty() && !ending) fds[1].events |= POLLIN;
+    if (!to_host.empty()) fds[1].events |= POLLOUT;
+    // At the end a reader that is stuck does not keep us.
+    if (poll(fds, 2, ending ? 1000 : -1) == 0) break;
+    uint64_t count;
+    if (read(wake_.get(), &count, sizeof(count)) < 0) continue;  // nothing to take
+  }
+  master_->wait_queue()->Unregister(&waker);
+}
+
+}  // namespace cvisor::runsc::boot

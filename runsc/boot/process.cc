@@ -1,0 +1,65 @@
+// Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
+
+#include "runsc/boot/process.h"
+
+#include "runsc/boot/mounts.h"
+
+namespace cvisor::runsc::boot {
+
+CredsRef RootCredentials(const Ref<UserNamespace>& user_ns) {
+  auto creds = MakeRef<Credentials>();
+  creds->user_ns = user_ns;
+  return creds;
+}
+
+kernel::ProcessSpec ToProcessSpec(const control::Process& config,
+                                  const Ref<UserNamespace>& user_ns) {
+  kernel::ProcessSpec spec;
+  spec.path = config.args(0);
+  spec.argv.assign(config.args().begin(), config.args().end());
+  spec.envv.assign(config.env().begin(), config.env().end());
+  spec.cwd = config.cwd();
+  auto creds = MakeRef<Credentials>();
+  creds->ruid = creds->euid = creds->suid = creds->fsuid = config.uid();
+  creds->rgid = creds->egid = creds->sgid = creds->fsgid = config.gid();
+  creds->groups.assign(config.additional_gids().begin(), config.additional_gids().end());
+  const auto& caps = config.capabilities();
+  creds->bounding = caps.bounding() & kAllCaps;
+  creds->permitted = caps.permitted() & kAllCaps;
+  creds->effective = caps.effective() & creds->permitted;
+  creds->inheritable = caps.inheritable() & kAllCaps;
+  creds->ambient = caps.ambient() & creds->permitted & creds->inheritable;
+  creds->user_ns = user_ns;
+  spec.creds = creds;
+  spec.no_new_privs = config.no_new_privileges();
+  spec.umask = config.umask();
+  for (const auto& r : config.rlimits()) {
+    spec.limits[r.resource()] = kernel::Limit{r.soft(), r.hard()};
+  }
+  return spec;
+}
+
+control::StartFailed DescribeStartFailure(const control::Container& config, Errno error) {
+  control::StartFailed failed;
+  failed.set_error(static_cast<int>(error));
+  const std::string& command = config.process().args(0);
+  const bool has_slash = command.find('/') != std::string::npos;
+  const bool missing = error == Errno::kENOENT || error == Errno::kENOTDIR;
+  if (missing && !has_slash) {
+    failed.set_message(config.like_a_child()
+                           ? command + ": command not found"
+                           : "exec: \"" + command + "\": executable file not found in $PATH");
+  } else {
+    failed.set_message((config.like_a_child() ? command : "exec " + command) + ": " +
+                       ErrnoText(error));
+  }
+  // runc exits with 1 whatever it was; its callers read the message.
+  if (config.like_a_child()) {
+    failed.set_exit_code(missing ? kExitNotFound : kExitNotExecutable);
+  } else {
+    failed.set_exit_code(kExitFailure);
+  }
+  return failed;
+}
+
+}  // namespace cvisor::runsc::boot

@@ -1,0 +1,27 @@
+// Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
+
+#include "runsc/boot/registrations.h"
+
+#include "pkg/sentry/fs/dev/devices.h"
+#include "pkg/sentry/fs/pipe/pipe.h"
+#include "pkg/sentry/fs/proc/filesystem.h"
+#include "pkg/sentry/fs/tmpfs/tmpfs.h"
+#include "pkg/sentry/socket/unix/unix_socket.h"
+#include "pkg/sentry/syscalls/dispatcher.h"
+
+namespace cvisor::runsc::boot {
+
+std::unique_ptr<kernel::SyscallDispatcher> NewDispatcher(const control::BootConfig& config) {
+  (void)config;
+  return std::make_unique<syscalls::Dispatcher>();
+}
+
+void RegisterEverything(kernel::Kernel& kernel) {
+  fs::RegisterMemoryDevices();
+  fs::pipe::RegisterFifos();
+  fs::tmpfs::RegisterTmpfs();
+  fs::proc::RegisterProc(kernel);
+  socket::unix_socket::RegisterUnixSockets();
+}
+
+}  // namespace cvisor::runsc::boot
