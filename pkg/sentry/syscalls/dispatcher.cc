@@ -6,8 +6,11 @@
 #include "pkg/base/log.h"
 #include "pkg/sentry/strace/events.h"
 #include "pkg/sentry/strace/strace.h"
+#include "pkg/sentry/syscalls/socket_args.h"
 
 namespace cvisor::syscalls {
+
+Dispatcher::Dispatcher() { RegisterSocketCallers(); }
 
 Result<uint64_t> Dispatcher::Dispatch(Task& t, uint64_t number) {
   const arch::Registers& regs = std::as_const(t).regs();

@@ -17,6 +17,7 @@ namespace cvisor::syscalls {
 // One per kernel; outlives it. Thread safe, no locks.
 class Dispatcher : public kernel::SyscallDispatcher {
  public:
+  Dispatcher();
   // ENOSYS for what the table does not have; the first time that is logged with its arguments.
   Result<uint64_t> Dispatch(Task& t, uint64_t number) override;
 

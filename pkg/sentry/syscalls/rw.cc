@@ -92,7 +92,7 @@ Result<uint64_t> WriteFile(Task& t, FileDescription& file, IoSource& src, Offset
       error = wait.Translate(n.error());
     }
     if (!n.ok()) {
-      error = WriteError(t, error);
+      error = WriteError(t, error, /*no_sigpipe=*/!RaisesSigpipe(file));
       if (total == 0) return error;
       break;
     }

@@ -22,6 +22,8 @@ struct SocketWait {
 
 SocketWait ReceiveWait(FileDescription& file);
 SocketWait SendWait(FileDescription& file);
+// EPIPE from a datagram socket comes without SIGPIPE.
+bool RaisesSigpipe(FileDescription& file);
 
 }  // namespace cvisor::syscalls
 

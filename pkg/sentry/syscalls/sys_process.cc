@@ -41,7 +41,7 @@ Result<std::vector<std::string>> CopyInStrings(Task& t, UserAddr addr, uint64_t*
   }
 }
 
-Result<uint64_t> DoExec(Task& t, const vfs::WalkContext& walk, const std::string& path,
+Result<uint64_t> DoExec(Task& t, const vfs::WalkContext& walk, int dirfd, const std::string& path,
                         UserAddr argv_addr, UserAddr envp_addr, int flags) {
   // The exact check is the loader's, which knows the stack limit; this one bounds our memory.
   uint64_t budget = 6u << 20;
@@ -49,7 +49,7 @@ Result<uint64_t> DoExec(Task& t, const vfs::WalkContext& walk, const std::string
   ASSIGN_OR_RETURN(auto envp, CopyInStrings(t, envp_addr, &budget));
   // Linux gives a program that was started without any argument an empty argv[0].
   if (argv.empty()) argv.emplace_back();
-  RETURN_IF_ERROR(t.Execve(walk, path, flags, std::move(argv), std::move(envp)));
+  RETURN_IF_ERROR(t.Execve(walk, dirfd, path, flags, std::move(argv), std::move(envp)));
   return 0;
 }
 
@@ -126,7 +126,7 @@ Result<uint64_t> Vfork(Task& t, const SyscallArgs&) {
 
 Result<uint64_t> Execve(Task& t, const SyscallArgs& a) {
   ASSIGN_OR_RETURN(const std::string path, t.mm().CopyInPath(a[0].raw));
-  return DoExec(t, t.WalkFromCwd(), path, a[1].raw, a[2].raw, 0);
+  return DoExec(t, t.WalkFromCwd(), AT_FDCWD, path, a[1].raw, a[2].raw, 0);
 }
 
 Result<uint64_t> Execveat(Task& t, const SyscallArgs& a) {
@@ -137,7 +137,7 @@ Result<uint64_t> Execveat(Task& t, const SyscallArgs& a) {
   if (path.empty() || path[0] != '/') {
     ASSIGN_OR_RETURN(walk, t.WalkFrom(a[0].As<int>()));
   }
-  return DoExec(t, walk, path, a[2].raw, a[3].raw, flags);
+  return DoExec(t, walk, a[0].As<int>(), path, a[2].raw, a[3].raw, flags);
 }
 
 Result<uint64_t> Exit(Task& t, const SyscallArgs& a) {
