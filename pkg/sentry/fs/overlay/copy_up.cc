@@ -109,7 +109,7 @@ Status OverlayInode::CopyMetadata(vfs::Inode& to, const vfs::Attr& attr) {
   vfs::Inode& from = *lowers_[0];
   if (auto names = from.ListXattr(); names.ok()) {
     for (const std::string& name : *names) {
-      if (name.starts_with("trusted.overlay.")) continue;
+      if (name.starts_with("trusted.overlay.") || name.starts_with("user.overlay.")) continue;
       auto value = from.GetXattr(name);
       if (!value.ok()) continue;
       // What the upper file system cannot store is lost, as on Linux; running out of space is not.

@@ -14,7 +14,8 @@ namespace {
 
 constexpr uint64_t kOverlayMagic = 0x794c7630;  // OVERLAYFS_SUPER_MAGIC
 constexpr int kFsidShift = 48;
-constexpr std::string_view kOpaqueName = "trusted.overlay.opaque";
+// The second where the first takes privileges that the Sentry lacks (Linux: mount option userxattr).
+constexpr std::string_view kOpaqueNames[] = {"trusted.overlay.opaque", "user.overlay.opaque"};
 
 }  // namespace
 
@@ -52,15 +53,8 @@ Result<Ref<vfs::Inode>> OverlayFileSystem::Root() {
     ASSIGN_OR_RETURN(auto root, GetInode(nullptr, "", upper_root_, lower_roots_));
     return Ref<vfs::Inode>(std::move(root));
   }
-  {
-    MutexLock lock(mu_);
-    if (root_ != nullptr && root_->TryIncRef()) return Ref<vfs::Inode>::Adopt(root_);
-  }
-  ASSIGN_OR_RETURN(auto fresh, GetInode(nullptr, "", nullptr, lower_roots_));
-  MutexLock lock(mu_);
-  if (root_ != nullptr && root_->TryIncRef()) return Ref<vfs::Inode>::Adopt(root_);
-  root_ = fresh.get();
-  return Ref<vfs::Inode>(fresh);
+  ASSIGN_OR_RETURN(auto root, GetInode(nullptr, "", nullptr, lower_roots_));
+  return Ref<vfs::Inode>(std::move(root));
 }
 
 Result<vfs::StatFs> OverlayFileSystem::GetStatFs() {
@@ -79,8 +73,17 @@ Result<Ref<OverlayInode>> OverlayFileSystem::GetInode(Ref<OverlayInode> parent,
                                                       Ref<vfs::Inode> upper, Lowers lowers) {
   if (upper == nullptr) {
     ASSIGN_OR_RETURN(auto attr, lowers[0]->GetAttr());
-    return MakeRef<OverlayInode>(Ref<OverlayFileSystem>(this), std::move(parent), name, nullptr,
-                                 std::move(lowers), MapIno(attr.dev, attr.ino));
+    Place place(parent.get(), name);
+    const Ref<vfs::Inode> lower = lowers[0];
+    auto fresh = MakeRef<OverlayInode>(Ref<OverlayFileSystem>(this), std::move(parent), name,
+                                       nullptr, std::move(lowers), MapIno(attr.dev, attr.ino));
+    MutexLock lock(mu_);
+    OverlayInode*& slot = by_place_[std::move(place)];
+    if (slot != nullptr && slot->lowers()[0] == lower && slot->TryIncRef()) {
+      return Ref<OverlayInode>::Adopt(slot);
+    }
+    slot = fresh.get();
+    return fresh;
   }
   vfs::Inode* const key = upper.get();
   {
@@ -113,7 +116,10 @@ void OverlayFileSystem::Forget(vfs::Inode* upper, OverlayInode* inode, bool gone
     if (auto attr = upper->GetAttr(); attr.ok()) number = attr->ino;
   }
   MutexLock lock(mu_);
-  if (root_ == inode) root_ = nullptr;
+  if (!inode->lowers_.empty()) {
+    auto it = by_place_.find(Place(inode->parent_.get(), inode->name_));
+    if (it != by_place_.end() && it->second == inode) by_place_.erase(it);
+  }
   if (upper == nullptr) return;
   auto it = by_upper_.find(upper);
   if (it == by_upper_.end() || it->second != inode) return;
@@ -148,8 +154,10 @@ bool OverlayFileSystem::IsWhiteout(vfs::Inode& inode) {
 }
 
 bool OverlayFileSystem::IsOpaque(vfs::Inode& dir) {
-  auto value = dir.GetXattr(kOpaqueName);
-  if (value.ok() && *value == "y") return true;
+  for (const std::string_view name : kOpaqueNames) {
+    auto value = dir.GetXattr(name);
+    if (value.ok() && *value == "y") return true;
+  }
   if (&dir.fs() != (upper_root_ != nullptr ? &upper_root_->fs() : nullptr)) return false;
   {
     MutexLock lock(mu_);
@@ -162,7 +170,9 @@ bool OverlayFileSystem::IsOpaque(vfs::Inode& dir) {
 }
 
 void OverlayFileSystem::SetOpaque(vfs::Inode& dir) {
-  if (dir.SetXattr(kOpaqueName, "y", 0).ok()) return;
+  for (const std::string_view name : kOpaqueNames) {
+    if (dir.SetXattr(name, "y", 0).ok()) return;
+  }
   auto attr = dir.GetAttr();
   if (!attr.ok()) return;
   MutexLock lock(mu_);

@@ -18,6 +18,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -54,8 +55,8 @@ class OverlayFileSystem final : public vfs::FileSystem {
   Status Sync() override;
   dev_t dev() const override { return dev_; }
 
-  // The inode of these real ones; the one that exists already if `upper` is in use. `parent` and `name`
-  // matter while there is no upper.
+  // The inode of these real ones: the one that exists already, if any. `parent` and `name` matter if
+  // there is no upper.
   Result<Ref<OverlayInode>> GetInode(Ref<OverlayInode> parent, std::string_view name,
                                      Ref<vfs::Inode> upper, Lowers lowers);
 
@@ -85,7 +86,10 @@ class OverlayFileSystem final : public vfs::FileSystem {
   const Ref<vfs::Mount> private_mount_;
 
   Mutex mu_;  // leaf
-  OverlayInode* root_ ABSL_GUARDED_BY(mu_) = nullptr;
+  // The VFS wants one inode per file however many look it up at once. Those that had no upper when
+  // they were made are found by their place, those that have one by that.
+  using Place = std::pair<const OverlayInode*, std::string>;
+  absl::flat_hash_map<Place, OverlayInode*> by_place_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<vfs::Inode*, OverlayInode*> by_upper_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<ino_t, ino_t> origin_ ABSL_GUARDED_BY(mu_);  // upper number -> ours
   absl::flat_hash_map<dev_t, uint64_t> fsids_ ABSL_GUARDED_BY(mu_);

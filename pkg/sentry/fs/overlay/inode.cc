@@ -19,7 +19,9 @@ namespace {
 OverlayInode& AsOverlay(vfs::Inode& inode) { return static_cast<OverlayInode&>(inode); }
 
 // The overlay's own attributes are not for applications.
-bool IsPrivateXattr(std::string_view name) { return name.starts_with("trusted.overlay."); }
+bool IsPrivateXattr(std::string_view name) {
+  return name.starts_with("trusted.overlay.") || name.starts_with("user.overlay.");
+}
 
 Result<Ref<vfs::Inode>> LookupIn(vfs::Inode& dir, std::string_view name) {
   ReaderLock lock(dir.dir_mutex());
@@ -164,6 +166,13 @@ bool OverlayInode::LowerHas(std::string_view name) {
   return false;
 }
 
+bool OverlayInode::Merges(std::string_view name) {
+  vfs::Inode* up = upper();
+  if (up == nullptr) return false;  // the topmost layer has named it
+  auto found = LookupIn(*up, name);
+  return found.ok() && (*found)->type() == S_IFDIR && !overlay_fs().IsOpaque(**found);
+}
+
 Result<std::vector<OverlayInode::Entry>> OverlayInode::ListMerged() {
   class Collector final : public vfs::DirSink {
    public:
@@ -192,7 +201,7 @@ Result<std::vector<OverlayInode::Entry>> OverlayInode::ListMerged() {
         // A merged directory shows the number it has below.
         if (it->second >= 0 && entry.type == DT_DIR) {
           Entry& above = merged[static_cast<size_t>(it->second)];
-          if (above.type == DT_DIR) above.ino = entry.ino;
+          if (above.type == DT_DIR && Merges(entry.name)) above.ino = entry.ino;
         }
         continue;
       }

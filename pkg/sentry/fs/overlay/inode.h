@@ -92,6 +92,8 @@ class OverlayInode final : public vfs::Inode {
   // The copy is complete and named: from now on it is this inode.
   void Publish(Ref<vfs::Inode> upper);
 
+  // Is the upper subdirectory `name` merged with what lies below it?
+  bool Merges(std::string_view name);
   // Does a lower tree have something visible called `name` in this directory?
   bool LowerHas(std::string_view name);
   // The upper directory's whiteout of that name, if there is one. Upper dir_mutex() held.
