@@ -14,7 +14,7 @@
 namespace cvisor::socket::unix_socket {
 namespace {
 
-// All endpoints, for /proc/net/unix. Its lock comes before Endpoint::mu_.
+// All endpoints, for /proc/net/unix. Its lock is a leaf: endpoints may end under another one's mu_.
 struct Registry {
   Mutex mu;
   absl::flat_hash_set<Endpoint*> all ABSL_GUARDED_BY(mu);
@@ -240,7 +240,7 @@ std::string Endpoint::Describe() {
   const ino_t ino = ino_.load();
   // SS_UNCONNECTED, SS_CONNECTED; without a description SS_CONNECTING.
   const int st = ino == 0 ? 2 : (connected ? 3 : 1);
-  std::string line = absl::StrFormat("%016x: %08X %08X %08X %04X %02X %5d", 0, ref_count(), 0,
+  std::string line = absl::StrFormat("%016x: %08X %08X %08X %04X %02X %5d", 0, ref_count() - 1, 0,
                                      state_ == State::kListening ? 0x10000 : 0, type_, st, ino);
   if (address_ != nullptr) {
     line += ' ';
@@ -251,9 +251,15 @@ std::string Endpoint::Describe() {
 
 std::string ProcNetUnix(uint64_t net_ns) {
   std::string out = "Num       RefCount Protocol Flags    Type St Inode Path\n";
-  MutexLock lock(registry().mu);
-  for (Endpoint* e : registry().all) {
-    if (e->net_ns() == net_ns && !e->dead()) out += e->Describe();
+  std::vector<Ref<Endpoint>> all;
+  {
+    MutexLock lock(registry().mu);
+    for (Endpoint* e : registry().all) {
+      if (e->net_ns() == net_ns && e->TryIncRef()) all.push_back(Ref<Endpoint>::Adopt(e));
+    }
+  }
+  for (const auto& e : all) {
+    if (!e->dead()) out += e->Describe();
   }
   return out;
 }

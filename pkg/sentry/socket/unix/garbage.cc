@@ -12,6 +12,9 @@
 namespace cvisor::socket::unix_socket {
 namespace {
 
+// As many sockets in flight are looked through at every close.
+constexpr int64_t kAlwaysCollect = 64;
+
 struct Table {
   Mutex mu;
   // How often each socket is in flight; it lives as long as it is in here.
@@ -19,6 +22,9 @@ struct Table {
   absl::flat_hash_map<uid_t, uint64_t> per_user ABSL_GUARDED_BY(mu);
   std::atomic<size_t> socket_count{0};
   std::atomic<bool> collecting{false};
+  // Calls still to skip: with many sockets in flight that are alive, each collection pays for a walk
+  // over them with as many sockets closed in between.
+  std::atomic<int64_t> skip{0};
 };
 
 Table& table() {
@@ -94,12 +100,14 @@ void RemoveInFlight(const Rights& rights, uid_t user) {
 void CollectGarbage() {
   Table& t = table();
   if (t.socket_count.load(std::memory_order_relaxed) == 0) return;
+  if (t.skip.fetch_sub(1, std::memory_order_relaxed) > 0) return;
   // One at a time; freeing sockets comes back here.
   if (t.collecting.exchange(true)) return;
   {
     std::vector<MessagePtr> doomed;  // dropped after the lock
     MutexLock lock(t.mu);
     for (UnixSocket* socket : FindGarbage(t)) socket->endpoint().TakeMessagesWithRights(&doomed);
+    t.skip.store(static_cast<int64_t>(t.sockets.size()) - kAlwaysCollect, std::memory_order_relaxed);
   }
   t.collecting.store(false);
 }
