@@ -561,4 +561,8 @@ void ProcessTimers::OnCpuTime() {
   impl_->CheckCpu(*tg);
 }
 
+void ProcessTimers::OnCpuLimitChanged() {
+  if (const Ref<ThreadGroup> tg = impl_->Group(); tg != nullptr) impl_->CheckCpu(*tg);
+}
+
 }  // namespace cvisor::kernel

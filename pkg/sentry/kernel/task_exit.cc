@@ -59,6 +59,7 @@ void Task::FinishVfork() {
 void Task::ReleaseMm(bool for_exec) {
   if (mm_ == nullptr) return;
   ExitRobustList();
+  kernel_.futexes().TaskExiting(*this);
   if (clear_child_tid != 0) {
     // Only threads that share the memory can look at it.
     const UserAddr addr = std::exchange(clear_child_tid, 0);

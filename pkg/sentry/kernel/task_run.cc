@@ -68,6 +68,7 @@ void Task::Run() {
     return;
   }
   mm::MemoryManager::BindThread(ctx_.get(), mm_.get());
+  tg_->timers().OnCpuTime();  // an inherited RLIMIT_CPU is watched from the start
   for (;;) {
     if (interrupted_.load(std::memory_order_acquire) && !HandleInterrupts()) break;
     const platform::Event event = ctx_->Switch(mm_->as(), &regs_, std::exchange(regs_dirty_, false));

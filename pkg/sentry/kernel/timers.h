@@ -69,9 +69,11 @@ class ProcessTimers {
   // exec and exit: POSIX timers go; at exit the interval timers too.
   void OnExec();
   void OnExit();
-  // Starts watching RLIMIT_CPU if there is one now. To be called when a process starts to run (the
-  // limit is inherited) and after the limit was changed. Cheap.
+  // Starts watching RLIMIT_CPU if there is one. To be called when a process starts to run: it inherits
+  // the limit. Cheap.
   void OnCpuTime();
+  // prlimit(2) changed RLIMIT_CPU. Takes the task mutex.
+  void OnCpuLimitChanged();
 
   struct Impl;
 

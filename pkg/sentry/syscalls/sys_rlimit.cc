@@ -6,6 +6,7 @@
 
 #include "pkg/sentry/kernel/kernel.h"
 #include "pkg/sentry/kernel/thread_group.h"
+#include "pkg/sentry/kernel/timers.h"
 #include "pkg/sentry/syscalls/handlers.h"
 #include "pkg/sentry/syscalls/rusage.h"
 
@@ -28,6 +29,7 @@ Status SetLimit(Task& t, kernel::ThreadGroup& tg, int resource, const KernelRlim
   const kernel::Limit old = tg.limits().Get(resource);
   if (in.hard > old.hard && !t.HasCap(CAP_SYS_RESOURCE)) return Errno::kEPERM;
   tg.limits().Set(resource, {in.soft, in.hard});
+  if (resource == RLIMIT_CPU) tg.timers().OnCpuLimitChanged();
   return OkStatus();
 }
 
