@@ -152,7 +152,7 @@ Status MemoryManager::Msync(const Caller& c, UserAddr addr, uint64_t length, int
   if ((addr & kPageMask) != 0) return Errno::kEINVAL;
   if ((flags & MS_ASYNC) != 0 && (flags & MS_SYNC) != 0) return Errno::kEINVAL;
   const UserAddr end = addr + PageCeil(length);
-  if (end < addr || (length != 0 && end == addr)) return Errno::kENOMEM;
+  if (end < addr) return Errno::kENOMEM;  // a length that wraps to nothing is none
   MutexLock lock(mu_);
   bool hole = false;
   for (UserAddr at = addr; at < end;) {

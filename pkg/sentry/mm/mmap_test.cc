@@ -294,6 +294,8 @@ TEST_F(MmTest, Msync) {
   const UserAddr at = MapOk(0, 2 * kPage, kRw, MAP_SHARED | MAP_ANONYMOUS);
   EXPECT_TRUE(mm_->Msync(caller_, at, 2 * kPage, MS_SYNC).ok());
   EXPECT_TRUE(mm_->Msync(caller_, at, 0, MS_SYNC).ok());
+  EXPECT_TRUE(mm_->Msync(caller_, at, UINT64_MAX, MS_SYNC).ok());
+  EXPECT_ERRNO(mm_->Msync(caller_, at, UINT64_MAX - kPage, MS_SYNC), kENOMEM);
   EXPECT_ERRNO(mm_->Msync(caller_, at + 1, kPage, MS_SYNC), kEINVAL);
   EXPECT_ERRNO(mm_->Msync(caller_, at, kPage, MS_SYNC | MS_ASYNC), kEINVAL);
   EXPECT_ERRNO(mm_->Msync(caller_, at, kPage, 64), kEINVAL);

@@ -125,7 +125,7 @@ Result<UserAddr> MemoryManager::Mremap(const Caller& c, UserAddr addr, uint64_t 
   if (gone_.load()) return Errno::kEFAULT;
   const Vma* found = vmas_.Find(addr);
   if (found == nullptr) return Errno::kEFAULT;
-  if (old_size == 0 && (!found->shared || !may_move)) return Errno::kEINVAL;
+  if (old_size == 0 && !found->shared) return Errno::kEINVAL;
 
   if (old_size >= new_size && old_size != 0) {
     if (old_size > new_size) {
