@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "pkg/base/mutex.h"
+#include "pkg/base/ref.h"
 #include "pkg/base/result.h"
 
 namespace cvisor::kernel {

@@ -87,6 +87,10 @@ struct ProcessSpec {
   // Linux protects a namespace's init from signals it has no handler for. `runsc do` runs commands
   // that do not know that they are init: false there.
   bool protect_init = true;
+  // Stands for a shell outside: told of stops and continues (CLD_STOPPED, CLD_CONTINUED; the signal)
+  // with the task mutex held, so it must not block. With it job control may stop the process, whose
+  // group would be orphaned otherwise. May be null.
+  std::function<void(int code, int status)> outside_parent;
 };
 
 class Container : public RefCounted {

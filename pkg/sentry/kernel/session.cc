@@ -161,7 +161,10 @@ bool ProcessGroup::IsOrphaned(const ThreadGroup* ignoring) const {
   for (const ThreadGroup* tg : members_) {
     if (tg == ignoring || tg->is_zombie()) continue;
     const ThreadGroup* parent = tg->parent();
-    if (parent == nullptr || parent->pid_ns()->init() == parent) continue;
+    // The shell outside that `runsc do` stands in for continues it. (Linux excepts the machine's init as a
+    // parent, not that of a PID namespace; there is no such process here.)
+    if (parent == nullptr && tg->has_outside_parent()) return false;
+    if (parent == nullptr) continue;
     if (parent->group() != this && &parent->group()->session() == session_.get()) return false;
   }
   return true;

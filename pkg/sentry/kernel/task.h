@@ -187,8 +187,8 @@ class Task : public RefCounted {
   // --- Life.
   // Makes and starts the child; returns its number in the caller's namespace.
   Result<pid_t> Clone(const CloneArgs& args);
-  // execve(2) of an opened executable or a path. On success the registers are the new program's.
-  Status Execve(const vfs::WalkContext& walk, std::string_view path, int at_flags,
+  // execveat(2): `walk` starts where at_fd is. On success the registers are the new program's.
+  Status Execve(const vfs::WalkContext& walk, int at_fd, std::string_view path, int at_flags,
                 std::vector<std::string> argv, std::vector<std::string> envp);
   // exit(2): this thread only. exit_group(2): the process. `status` as wait(2) encodes it. Both take
   // effect when the handler returns.

@@ -4,9 +4,11 @@
 
 #include <sys/auxv.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "absl/strings/str_format.h"
 #include "pkg/base/log.h"
 #include "pkg/sentry/kernel/initial_exec.h"
 #include "pkg/sentry/kernel/kernel.h"
@@ -71,7 +73,7 @@ std::string_view BaseName(std::string_view path) {
 
 }  // namespace
 
-Status Task::Execve(const vfs::WalkContext& walk, std::string_view path, int at_flags,
+Status Task::Execve(const vfs::WalkContext& walk, int at_fd, std::string_view path, int at_flags,
                     std::vector<std::string> argv, std::vector<std::string> envp) {
   vfs::WalkOptions options;
   options.follow_final = (at_flags & AT_SYMLINK_NOFOLLOW) == 0;
@@ -83,16 +85,23 @@ Status Task::Execve(const vfs::WalkContext& walk, std::string_view path, int at_
   loader::LoadRequest request;
   request.file = program;
   request.filename = std::string(path);
+  if (path.empty()) {
+    // execveat(2) of a descriptor: scripts get a name that leads to it, if it stays open.
+    request.filename = absl::StrFormat("/dev/fd/%d", at_fd);
+    request.path_inaccessible = fds_->close_on_exec(at_fd);
+  }
   request.argv = std::move(argv);
   request.envp = std::move(envp);
-  request.open_interpreter =
-      [&](std::string_view name) -> Result<Ref<vfs::FileDescription>> {
-    vfs::WalkContext from_cwd = WalkFromCwd();
+  request.open_executable = [&](std::string_view name) -> Result<Ref<vfs::FileDescription>> {
+    const vfs::WalkContext from_cwd = WalkFromCwd();
     ASSIGN_OR_RETURN(const vfs::Path p, vfs::Walk(from_cwd, name));
     return OpenProgram(from_cwd, p);
   };
+  request.path_name = [&](const vfs::FileDescription& file) {
+    return vfs::PathName(*fs_->mount_namespace(), file.path(), fs_->root());
+  };
   request.rlimit_stack = Rlimit(RLIMIT_STACK);
-  request.personality = personality;
+  request.randomize = (personality & ADDR_NO_RANDOMIZE) == 0;
   ASSIGN_OR_RETURN(loader::Prepared prepared, loader::Prepare(std::move(request)));
 
   // Sharing memory with other processes (vfork) is fine; other threads of this one end here.
@@ -101,7 +110,7 @@ Status Task::Execve(const vfs::WalkContext& walk, std::string_view path, int at_
   const bool may_gain = !no_new_privs;
   const CredsRef old_creds = creds();
   ASSIGN_OR_RETURN(ExecCreds exec_creds,
-                   ComputeCreds(*old_creds, *prepared.program(), may_gain));
+                   ComputeCreds(*old_creds, *prepared.executable(), may_gain));
   Ref<mm::MemoryManager> old_mm = mm_;
   if (old_mm != nullptr) ReleaseMm(/*for_exec=*/true);
   auto new_mm = old_mm != nullptr ? mm::MemoryManager::NewForExec(mm_caller(), *old_mm)
@@ -122,11 +131,11 @@ Status Task::Execve(const vfs::WalkContext& walk, std::string_view path, int at_
     old_mm.reset();
     FinishVfork();
   }
-  prepared.SetIds({.uid = exec_creds.creds->ruid,
-                   .euid = exec_creds.creds->euid,
-                   .gid = exec_creds.creds->rgid,
-                   .egid = exec_creds.creds->egid,
-                   .secure = exec_creds.secure});
+  prepared.identity = {.uid = exec_creds.creds->ruid,
+                       .euid = exec_creds.creds->euid,
+                       .gid = exec_creds.creds->rgid,
+                       .egid = exec_creds.creds->egid,
+                       .secure = exec_creds.secure};
   const auto entry = loader::Load(mm_caller(), *mm_, prepared);
   if (!entry.ok()) {
     LogInfo("execve %s: cannot be loaded: %s", path, ErrnoName(entry.error()));
@@ -155,7 +164,7 @@ Status Task::Execve(const vfs::WalkContext& walk, std::string_view path, int at_
   keep_caps = false;
   clear_child_tid = 0;
   robust_list = 0;
-  set_name(BaseName(prepared.filename()));
+  set_name(BaseName(prepared.filename));
   restart_block_ = nullptr;
 
   const uint64_t cs = arch::kUserCs, ss = arch::kUserSs;
@@ -174,7 +183,7 @@ Status Task::Execve(const vfs::WalkContext& walk, std::string_view path, int at_
 
 bool Task::RunInitialExec() {
   const std::unique_ptr<InitialExec> exec = std::move(initial_exec_);
-  const Status status = Execve(WalkFromCwd(), exec->path, 0, exec->argv, exec->envv);
+  const Status status = Execve(WalkFromCwd(), AT_FDCWD, exec->path, 0, exec->argv, exec->envv);
   if (!status.ok()) exit_status_ = 127 << 8;
   exec->Finish(status);
   if (!status.ok()) return false;

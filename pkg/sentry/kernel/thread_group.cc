@@ -257,7 +257,10 @@ Result<WaitResult> ThreadGroup::Wait(Task& caller, const WaitOptions& opts) {
 }
 
 void ThreadGroup::NotifyParent(int sig, int code, int status) {
-  if (parent_ == nullptr) return;
+  if (parent_ == nullptr) {
+    if (outside_parent_ != nullptr) outside_parent_(code, status);
+    return;
+  }
   parent_->child_queue_.Notify(kEventIn);
   if (sig == 0) return;
   if (sig == SIGCHLD && code != CLD_EXITED && code != CLD_KILLED && code != CLD_DUMPED &&

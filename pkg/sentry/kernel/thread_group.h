@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include <atomic>
+#include <functional>
 #include <list>
 #include <memory>
 #include <set>
@@ -120,6 +121,8 @@ class ThreadGroup : public RefCounted {
   std::atomic<int> oom_score_adj{0};
   bool has_execed() const { return has_execed_.load(); }
   int exit_signal() const { return exit_signal_; }
+  // See ProcessSpec::outside_parent.
+  bool has_outside_parent() const { return outside_parent_ != nullptr; }
 
  private:
   friend class ControllingTerminal;
@@ -172,6 +175,7 @@ class ThreadGroup : public RefCounted {
   int stop_report_signal_ = 0;
   CpuUsage dead_threads_usage_, children_usage_;
   std::atomic<bool> has_execed_{false};
+  std::function<void(int code, int status)> outside_parent_;  // fixed before the process runs
   Task* exec_task_ = nullptr;  // de_thread in progress on behalf of this one
   std::atomic<pid_t> id_{0};
 
