@@ -104,6 +104,15 @@ class Sandbox {
 
     kernel::ProcessSpec spec = ToProcessSpec(c.process(), kernel_->root_user_ns());
     spec.protect_init = !c.like_a_child();
+    if (c.like_a_child()) {
+      spec.outside_parent = [this](int code, int status) {
+        if (code != CLD_STOPPED) return;
+        control::Message message;
+        message.mutable_stopped()->set_signal(status);
+        // At most one waits to be read for each SIGCONT that runsc sent: this cannot block.
+        (void)channel_.Send(message);
+      };
+    }
     RUNSC_RETURN_IF_FAILED(OpenFiles(&spec));
     spec.on_loaded = [this](kernel::Task& task) { OnLoaded(task); };
     auto init = kernel_->CreateProcess(container_, spec);
