@@ -25,8 +25,8 @@ PtraceAddressSpace::PtraceAddressSpace(PtracePlatform& platform, pid_t pid,
 }
 
 PtraceAddressSpace::~PtraceAddressSpace() {
-  // Contexts keep the address space they are bound to, so no thread of it is traced any more and nothing
-  // but the host's work of tearing down stands between the kill and the end of the wait.
+  // Contexts keep the address space they are bound to, so no thread of it is traced any more and
+  // nothing but the host's work of tearing down stands between the kill and the end of the wait.
   if (reaped_.load(std::memory_order_acquire)) return;
   Pair::Attract(pid_);
   kill(pid_, SIGKILL);
@@ -53,8 +53,8 @@ bool PtraceAddressSpace::InUserRange(UserAddr addr, uint64_t length) const {
          length <= platform_.max_user_address() - addr;
 }
 
-Status PtraceAddressSpace::Call(Context& ctx, uint64_t number, uint64_t a0, uint64_t a1, uint64_t a2,
-                                uint64_t a3, uint64_t a4, uint64_t a5) {
+Status PtraceAddressSpace::Call(Context& ctx, uint64_t number, uint64_t a0, uint64_t a1,
+                                uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5) {
   auto r = static_cast<PtraceContext&>(ctx).Call(*this, number, a0, a1, a2, a3, a4, a5);
   return r.ok() ? OkStatus() : Status(r.error());
 }
@@ -117,7 +117,8 @@ Status PtraceAddressSpace::Mincore(Context& ctx, UserAddr addr, uint64_t length,
     }
     done += n;
   }
-  // The page is writable for the application too: whatever it put there, only these bits are mincore's.
+  // The page is writable for the application too: whatever it put there, only these bits are
+  // mincore's.
   for (uint8_t& b : out.first(pages)) b &= 1;
   return OkStatus();
 }

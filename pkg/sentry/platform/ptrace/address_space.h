@@ -1,7 +1,7 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// PtraceAddressSpace: one stub process. It keeps the list of its threads that nobody traces: they sleep in
-// the stub's park loop until a context claims them.
+// PtraceAddressSpace: one stub process. It keeps the list of its threads that nobody traces: they
+// sleep in the stub's park loop until a context claims them.
 
 #ifndef CVISOR_PKG_SENTRY_PLATFORM_PTRACE_ADDRESS_SPACE_H_
 #define CVISOR_PKG_SENTRY_PLATFORM_PTRACE_ADDRESS_SPACE_H_
@@ -23,8 +23,8 @@ class PtraceContext;
 
 class PtraceAddressSpace : public AddressSpace {
  public:
-  // Takes over process `pid`, whose only thread is parked or about to be. `fpu_parent`: the context whose
-  // FPU state that thread has, or null.
+  // Takes over process `pid`, whose only thread is parked or about to be. `fpu_parent`: the context
+  // whose FPU state that thread has, or null.
   PtraceAddressSpace(PtracePlatform& platform, pid_t pid, const PtraceContext* fpu_parent);
 
   Status Map(Context& ctx, const MapOptions& opts) override;
@@ -54,8 +54,8 @@ class PtraceAddressSpace : public AddressSpace {
   // Takes a parked thread off the list.
   std::optional<ParkedThread> Claim();
   void Park(ParkedThread thread);
-  // A thread was found dead: somebody killed the process. `reaped`: its first thread was waited for, so
-  // the pid does not belong to us any more.
+  // A thread was found dead: somebody killed the process. `reaped`: its first thread was waited
+  // for, so the pid does not belong to us any more.
   void SetDead(bool reaped) {
     if (reaped) reaped_.store(true, std::memory_order_release);
     dead_.store(true, std::memory_order_release);

@@ -17,7 +17,6 @@
 namespace cvisor::platform::ptrace {
 namespace {
 
-
 constexpr uint64_t kTrapDivide = 0, kTrapDebug = 1, kTrapBreakpoint = 3, kTrapBounds = 5,
                    kTrapInvalidOpcode = 6, kTrapStack = 12, kTrapProtection = 13, kTrapPage = 14,
                    kTrapX87 = 16, kTrapAlignment = 17, kTrapSimd = 19;
@@ -120,8 +119,8 @@ void PtraceContext::Release() {
 }
 
 Status PtraceContext::LoadRegisters(const user_regs_struct& regs) {
-  // Between a system call and going on only the result changes, as a rule. Not for results that the host
-  // would take for its own orders to restart the call when a kick arrives.
+  // Between a system call and going on only the result changes, as a rule. Not for results that the
+  // host would take for its own orders to restart the call when a kick arrives.
   const int64_t result = static_cast<int64_t>(regs.rax);
   if (regs_loaded_ && (result >= 0 || result < -4095 || result > -512)) {
     regs_.rax = regs.rax;
@@ -136,7 +135,10 @@ Status PtraceContext::LoadRegisters(const user_regs_struct& regs) {
 }
 
 Event PtraceContext::Switch(AddressSpace& as, arch::Registers* regs, bool regs_dirty) {
-  if (!Bind(static_cast<PtraceAddressSpace&>(as)).ok()) {
+  if (Status s = Bind(static_cast<PtraceAddressSpace&>(as)); !s.ok()) {
+    if (s.error() != Errno::kESRCH) {
+      LogWarning("ptrace: no stub thread to run in: error %d", static_cast<int>(s.error()));
+    }
     NoteDeath();
     return {Event::kDead};
   }
@@ -165,8 +167,8 @@ Event PtraceContext::Switch(AddressSpace& as, arch::Registers* regs, bool regs_d
     }
   } while (!event);
   pair_.Leave();
-  // From here on Interrupt() only leaves a note for the next time. A kick that is under way makes one
-  // spurious kInterrupt.
+  // From here on Interrupt() only leaves a note for the next time. A kick that is under way makes
+  // one spurious kInterrupt.
   state_.exchange(0, std::memory_order_seq_cst);
   regs_loaded_ = true;
   regs_ = *regs;
@@ -238,8 +240,8 @@ std::optional<Event> PtraceContext::SignalEvent(int signal, arch::Registers* reg
       if (info.si_code == SI_KERNEL) e.addr = 0;
       return e;
     case SIGSYS:
-      // A call through the vsyscall page, trapped by the filter: the host returned from it already, with
-      // the number in rax.
+      // A call through the vsyscall page, trapped by the filter: the host returned from it already,
+      // with the number in rax.
       regs->orig_rax = regs->rax;
       return Event{Event::kSyscall};
     default:
@@ -316,8 +318,9 @@ Status PtraceContext::CloneInto(Context& child_context, AddressSpace& address_sp
   return OkStatus();
 }
 
-Result<uint64_t> PtraceContext::Call(PtraceAddressSpace& as, uint64_t number, uint64_t a0, uint64_t a1,
-                                     uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5) {
+Result<uint64_t> PtraceContext::Call(PtraceAddressSpace& as, uint64_t number, uint64_t a0,
+                                     uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
+                                     uint64_t a5) {
   RETURN_IF_ERROR(Bind(as));
   regs_loaded_ = false;
   pair_.Enter();

@@ -1,7 +1,7 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// PtraceContext: an application thread. It is bound to at most one stub thread, in the address space it ran in
-// or mapped something in last; using it with another address space moves it there.
+// PtraceContext: an application thread. It is bound to at most one stub thread, in the address
+// space it ran in or mapped something in last; using it with another address space moves it there.
 
 #ifndef CVISOR_PKG_SENTRY_PLATFORM_PTRACE_CONTEXT_H_
 #define CVISOR_PKG_SENTRY_PLATFORM_PTRACE_CONTEXT_H_
@@ -39,8 +39,8 @@ class PtraceContext : public Context {
   void Release() override;
 
   // A system call in the stub thread, bound to `as` first.
-  Result<uint64_t> Call(PtraceAddressSpace& as, uint64_t number, uint64_t a0, uint64_t a1, uint64_t a2,
-                        uint64_t a3, uint64_t a4, uint64_t a5);
+  Result<uint64_t> Call(PtraceAddressSpace& as, uint64_t number, uint64_t a0, uint64_t a1,
+                        uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5);
   // clone(2) there: the tid of the new thread, which is about to park.
   Result<pid_t> CloneStub(PtraceAddressSpace& as, uint64_t flags);
 
@@ -77,8 +77,8 @@ class PtraceContext : public Context {
   std::atomic<pid_t> kick_tgid_{0};
   std::atomic<pid_t> kick_tid_{0};
 
-  Mutex cpu_mu_;  // guards the three below
-  uint64_t past_cpu_ns_ = 0;  // of stub threads given back
+  Mutex cpu_mu_;               // guards the three below
+  uint64_t past_cpu_ns_ = 0;   // of stub threads given back
   uint64_t start_cpu_ns_ = 0;  // what the current one had used before us
   bool bound_ = false;
 };

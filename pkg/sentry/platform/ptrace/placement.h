@@ -1,14 +1,14 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// Which CPU a tracer and its stub thread run on. Every hand-over between them is a wake-up, and waking an
-// idle core costs five times a whole round trip on one core, so a pair that talks a lot is pinned to one
-// CPU together. Pinning takes load balancing away from the host, so a monitor thread gives it back:
-// pairs that compute or sleep for more than a few milliseconds are unpinned (until the next hand-over), and
-// pairs that share the machine with others are let loose for one round trip now and then, in which the
-// host picks the CPU.
+// Which CPU a tracer and its stub thread run on. Every hand-over between them is a wake-up, and
+// waking an idle core costs five times a whole round trip on one core, so a pair that talks a lot
+// is pinned to one CPU together. Pinning takes load balancing away from the host, so a monitor
+// thread gives it back: pairs that compute or sleep for more than a few milliseconds are unpinned
+// (until the next hand-over), and pairs that share the machine with others are let loose for one
+// round trip now and then, in which the host picks the CPU.
 //
-// Beware: a host thread made by a pinned tracer inherits its CPU. Fine for a task's thread, which is a
-// tracer itself; others should set their affinity.
+// Beware: a host thread made by a pinned tracer inherits its CPU. Fine for a task's thread, which
+// is a tracer itself; others should set their affinity.
 
 #ifndef CVISOR_PKG_SENTRY_PLATFORM_PTRACE_PLACEMENT_H_
 #define CVISOR_PKG_SENTRY_PLATFORM_PTRACE_PLACEMENT_H_
@@ -26,8 +26,8 @@ namespace cvisor::platform::ptrace {
 
 class Placement;
 
-// One tracer/stub pair. Enter() and Leave() are called by the tracer around every time that it lets the
-// stub run; they cost a few nanoseconds unless something is to be changed.
+// One tracer/stub pair. Enter() and Leave() are called by the tracer around every time that it lets
+// the stub run; they cost a few nanoseconds unless something is to be changed.
 class Pair {
  public:
   explicit Pair(Placement& placement);

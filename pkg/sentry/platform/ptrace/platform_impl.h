@@ -1,8 +1,8 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// PtracePlatform: owns the template, a stub process with nothing but the stub in it, which every new
-// address space is a clone of; and the factory thread, which is the parent of all stub processes (they
-// die with it) and the placement monitor.
+// PtracePlatform: owns the template, a stub process with nothing but the stub in it, which every
+// new address space is a clone of; and the factory thread, which is the parent of all stub
+// processes (they die with it) and the placement monitor.
 
 #ifndef CVISOR_PKG_SENTRY_PLATFORM_PTRACE_PLATFORM_IMPL_H_
 #define CVISOR_PKG_SENTRY_PLATFORM_PTRACE_PLATFORM_IMPL_H_

@@ -113,8 +113,8 @@ void Compute(Platform& p, int threads) {
     });
   }
   for (auto& t : all) t.join();
-  printf("%d computing threads: %.0f ms of CPU in %.0f ms\n", threads, static_cast<double>(cpu) / 1e6,
-         (NowUs() - start) / 1e3);
+  printf("%d computing threads: %.0f ms of CPU in %.0f ms\n", threads,
+         static_cast<double>(cpu) / 1e6, (NowUs() - start) / 1e3);
 }
 
 void ParallelCalls(Platform& p, int threads) {
@@ -139,7 +139,8 @@ void ParallelCalls(Platform& p, int threads) {
   usleep(1000000);
   stop = true;
   for (auto& t : all) t.join();
-  printf("%d threads calling: %.2f us a call each\n", threads, 1e6 * threads / static_cast<double>(calls));
+  printf("%d threads calling: %.2f us a call each\n", threads,
+         1e6 * threads / static_cast<double>(calls));
 }
 
 // Two application threads that hand a token to each other through the Sentry.
@@ -162,7 +163,8 @@ void PingPong(Platform& p, int n) {
   std::thread a(side, 0), b(side, 1);
   a.join();
   b.join();
-  printf("%-44s %9.2f us\n", "hand-over between two blocking threads", (NowUs() - start) / (2.0 * n));
+  printf("%-44s %9.2f us\n", "hand-over between two blocking threads",
+         (NowUs() - start) / (2.0 * n));
 }
 
 int Main(int argc, char** argv) {

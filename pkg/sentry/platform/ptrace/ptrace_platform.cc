@@ -54,8 +54,9 @@ std::unique_ptr<PtracePlatform> PtracePlatform::Create(std::string* error) {
   std::unique_ptr<PtracePlatform> p(new PtracePlatform(cpus));
   p->sentry_pid_ = getpid();
   if (prctl(PR_GET_DUMPABLE) != 1) {
-    *error = "ptrace platform: this process is not dumpable, so its stubs cannot be traced "
-             "(PR_SET_DUMPABLE after changing user ids)";
+    *error =
+        "ptrace platform: this process is not dumpable, so its stubs cannot be traced "
+        "(PR_SET_DUMPABLE after changing user ids)";
     return nullptr;
   }
   *error = p->OpenProcFs();
@@ -112,7 +113,8 @@ std::string PtracePlatform::OpenProcFs() {
     proc_ = UniqueFd(static_cast<int>(syscall(SYS_fsmount, fs.get(), FSMOUNT_CLOEXEC, 0)));
     if (proc_.valid() && is_ours(proc_.get())) return "";
   }
-  return "ptrace platform: no /proc of this process's PID namespace is mounted on /proc, and none can be "
+  return "ptrace platform: no /proc of this process's PID namespace is mounted on /proc, and none "
+         "can be "
          "mounted";
 }
 
@@ -126,7 +128,8 @@ std::string PtracePlatform::ReadProc(const std::string& path) const {
   if (!fd.valid()) return text;
   char buffer[4096];
   ssize_t n;
-  while ((n = read(fd.get(), buffer, sizeof(buffer))) > 0) text.append(buffer, static_cast<size_t>(n));
+  while ((n = read(fd.get(), buffer, sizeof(buffer))) > 0)
+    text.append(buffer, static_cast<size_t>(n));
   return text;
 }
 
@@ -136,7 +139,9 @@ AddressSpace::Usage PtracePlatform::ReadUsage(pid_t pid) const {
   const std::string status = ReadProc(dir + "/status");
   const auto kib = [&status](const char* key) -> uint64_t {
     const size_t at = status.find(key);
-    return at == std::string::npos ? 0 : 1024 * strtoull(status.c_str() + at + strlen(key), nullptr, 10);
+    return at == std::string::npos
+               ? 0
+               : 1024 * strtoull(status.c_str() + at + strlen(key), nullptr, 10);
   };
   u.anon_bytes = kib("\nRssAnon:");
   u.file_bytes = kib("\nRssFile:");

@@ -139,7 +139,9 @@ class FilterBuilder {
   std::vector<sock_filter> Take() { return std::move(code_); }
 
  private:
-  void Add(uint16_t code, uint8_t jt, uint8_t jf, uint32_t k) { code_.push_back({code, jt, jf, k}); }
+  void Add(uint16_t code, uint8_t jt, uint8_t jf, uint32_t k) {
+    code_.push_back({code, jt, jf, k});
+  }
   std::vector<sock_filter> code_;
 };
 

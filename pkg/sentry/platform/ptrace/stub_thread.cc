@@ -28,10 +28,11 @@ constexpr int kSyscallStop = SIGTRAP | 0x80;
 }  // namespace
 
 Status StubThread::Attach(pid_t tid, bool leader) {
-  // The first thread of a killed process cannot be waited for before all others were, and those may have
-  // tracers that look only much later. So it is followed no further than the beginning of its death.
-  const unsigned long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL |
-                                (leader ? PTRACE_O_TRACEEXIT : 0);
+  // The first thread of a killed process cannot be waited for before all others were, and those may
+  // have tracers that look only much later. So it is followed no further than the beginning of its
+  // death.
+  const unsigned long options =
+      PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | (leader ? PTRACE_O_TRACEEXIT : 0);
   if (Ptrace(PTRACE_SEIZE, tid, 0, options) != 0) return HostErrno();
   tid_ = tid;
   leader_ = leader;
@@ -154,7 +155,8 @@ Status StubThread::SetRegisters(const user_regs_struct& regs) {
 
 Status StubThread::SetRax(uint64_t value) {
   if (dead_) return Errno::kESRCH;
-  if (Ptrace(PTRACE_POKEUSR, tid_, offsetof(user_regs_struct, rax), value) != 0) return PtraceError();
+  if (Ptrace(PTRACE_POKEUSR, tid_, offsetof(user_regs_struct, rax), value) != 0)
+    return PtraceError();
   return OkStatus();
 }
 
@@ -203,8 +205,8 @@ Status StubThread::RunSnippet(user_regs_struct* regs) {
   }
 }
 
-Result<uint64_t> StubThread::Call(uint64_t number, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
-                                  uint64_t a4, uint64_t a5) {
+Result<uint64_t> StubThread::Call(uint64_t number, uint64_t a0, uint64_t a1, uint64_t a2,
+                                  uint64_t a3, uint64_t a4, uint64_t a5) {
   user_regs_struct regs = SnippetRegisters(layout_.call);
   regs.rax = number;
   regs.rdi = a0;

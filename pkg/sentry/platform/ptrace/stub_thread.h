@@ -1,8 +1,8 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// StubThread: one thread of a stub process, traced by the host thread that attached it. All methods must
-// be called on that host thread. Resuming, waiting, and telling the kinds of ptrace stops apart
-// happen here and nowhere else.
+// StubThread: one thread of a stub process, traced by the host thread that attached it. All methods
+// must be called on that host thread. Resuming, waiting, and telling the kinds of ptrace stops
+// apart happen here and nowhere else.
 
 #ifndef CVISOR_PKG_SENTRY_PLATFORM_PTRACE_STUB_THREAD_H_
 #define CVISOR_PKG_SENTRY_PLATFORM_PTRACE_STUB_THREAD_H_
@@ -38,8 +38,9 @@ class StubThread {
   // Must be detached, or dead.
   ~StubThread() = default;
 
-  // Seizes and stops thread `tid`, which waits in the park loop or is on the way there. `leader`: it is
-  // the first thread of its process. On failure nothing is attached; errno-like codes of ptrace(2).
+  // Seizes and stops thread `tid`, which waits in the park loop or is on the way there. `leader`:
+  // it is the first thread of its process. On failure nothing is attached; errno-like codes of
+  // ptrace(2).
   Status Attach(pid_t tid, bool leader);
 
   // Lets the thread go on at `ip` (the park loop or the exit snippet), no longer traced.
@@ -48,7 +49,8 @@ class StubThread {
 
   bool attached() const { return tid_ != 0; }
   bool dead() const { return dead_; }
-  // Whether this object collected the exit status of a process's first thread: the pid is free again.
+  // Whether this object collected the exit status of a process's first thread: the pid is free
+  // again.
   bool reaped_leader() const { return reaped_leader_; }
   pid_t tid() const { return tid_; }
   bool leader() const { return leader_; }
@@ -67,8 +69,8 @@ class StubThread {
   // Whether the system call at which the thread is stopped came through the 64-bit entry.
   bool IsNativeSyscall();
 
-  // Runs one system call in the stub thread; its result or its error. Changes the registers but not the
-  // FPU state. ESRCH when dead.
+  // Runs one system call in the stub thread; its result or its error. Changes the registers but not
+  // the FPU state. ESRCH when dead.
   Result<uint64_t> Call(uint64_t number, uint64_t a0 = 0, uint64_t a1 = 0, uint64_t a2 = 0,
                         uint64_t a3 = 0, uint64_t a4 = 0, uint64_t a5 = 0);
   // clone(2) with `flags`; the child goes to the park loop (a thread), or to the process entry.
@@ -77,8 +79,8 @@ class StubThread {
   Result<uint32_t> CompareAndSwap32(uint64_t addr, uint32_t expected, uint32_t desired);
 
  private:
-  // Waits until the thread stops or dies. `spurious` is set for stops that mean nothing to a Sentry (group
-  // stops, the stop that Attach asked for).
+  // Waits until the thread stops or dies. `spurious` is set for stops that mean nothing to a Sentry
+  // (group stops, the stop that Attach asked for).
   Stop Wait(bool* spurious);
   // Runs a snippet up to its int3; *regs are then the registers. EFAULT if it faulted.
   Status RunSnippet(user_regs_struct* regs);

@@ -1,7 +1,8 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// How the template stub process is made: a fork of the Sentry that goes straight to the stub's code, and from
-// which everything else is taken away by injected system calls before anything of an application exists.
+// How the template stub process is made: a fork of the Sentry that goes straight to the stub's
+// code, and from which everything else is taken away by injected system calls before anything of an
+// application exists.
 
 #include <cpuid.h>
 #include <errno.h>
@@ -51,8 +52,8 @@ std::string HostError(const char* what, Errno e) {
   return absl::StrFormat("ptrace platform: %s: %s", what, strerror(static_cast<int>(e)));
 }
 
-// The region's place: the preferred one, unless the stack (without address randomisation it is at the
-// very end) is above and could grow into it.
+// The region's place: the preferred one, unless the stack (without address randomisation it is at
+// the very end) is above and could grow into it.
 uint64_t ChooseBase(const std::vector<HostMapping>& maps) {
   for (const HostMapping& m : maps) {
     if (m.name == "[stack]" && m.end > kPreferredBase) {
@@ -80,8 +81,8 @@ long CloneToStub(long number, uint64_t a0, uint64_t a1, uint64_t entry, pid_t pa
   return result;
 }
 
-// fork(2) to the stub's process entry. Signal handlers do not go along where the host can say so; all
-// signals are blocked anyway.
+// fork(2) to the stub's process entry. Signal handlers do not go along where the host can say so;
+// all signals are blocked anyway.
 pid_t ForkToStub(uint64_t entry, pid_t parent) {
   clone_args args{};
   args.flags = CLONE_FILES | CLONE_CLEAR_SIGHAND;
@@ -94,14 +95,16 @@ pid_t ForkToStub(uint64_t entry, pid_t parent) {
   return static_cast<pid_t>(r);
 }
 
-// Undoes the registration of restartable sequences that the child inherited: the host would write to that
-// memory whenever it schedules the thread. False if one is there and cannot be undone.
+// Undoes the registration of restartable sequences that the child inherited: the host would write
+// to that memory whenever it schedules the thread. False if one is there and cannot be undone.
 bool UnregisterRseq(StubThread& stub, pid_t pid) {
   __ptrace_rseq_configuration rseq{};
-  if (syscall(SYS_ptrace, PTRACE_GET_RSEQ_CONFIGURATION, pid, sizeof(rseq), &rseq) < 0) return false;
+  if (syscall(SYS_ptrace, PTRACE_GET_RSEQ_CONFIGURATION, pid, sizeof(rseq), &rseq) < 0)
+    return false;
   if (rseq.rseq_abi_pointer == 0) return true;
   return stub
-      .Call(SYS_rseq, rseq.rseq_abi_pointer, rseq.rseq_abi_size, RSEQ_FLAG_UNREGISTER, rseq.signature)
+      .Call(SYS_rseq, rseq.rseq_abi_pointer, rseq.rseq_abi_size, RSEQ_FLAG_UNREGISTER,
+            rseq.signature)
       .ok();
 }
 
@@ -182,7 +185,8 @@ std::string PtracePlatform::MakeTemplate() {
   };
   if (!UnregisterRseq(stub, pid)) return "ptrace platform: the host cannot show rseq (Linux 5.13)";
   for (const auto& s : steps) {
-    if (auto r = stub.Call(s.nr, s.a0, s.a1, s.a2, s.a3); !r.ok()) return HostError(s.what, r.error());
+    if (auto r = stub.Call(s.nr, s.a0, s.a1, s.a2, s.a3); !r.ok())
+      return HostError(s.what, r.error());
   }
 
   // The vDSO finds its data pages by distance: the whole group moves as it is.
@@ -225,7 +229,8 @@ std::string PtracePlatform::MakeTemplate() {
   }
   for (const HostMapping& m : ParseMaps(ReadProc(std::to_string(pid) + "/maps"))) {
     if (m.name != "[vsyscall]" && (m.start < layout_.base || m.end > layout_.base + kRegionSize)) {
-      return absl::StrFormat("ptrace platform: %s at %x was left in the stub process", m.name, m.start);
+      return absl::StrFormat("ptrace platform: %s at %x was left in the stub process", m.name,
+                             m.start);
     }
   }
 
