@@ -33,6 +33,14 @@ void __tsan_release(void* addr);
 
 namespace cvisor {
 
+namespace mutex_internal {
+// Debian's Abseil is built with its own lock-order checker on: every Lock() taken under another lock
+// then goes through a process-wide graph and a global spin lock. ThreadSanitizer builds check the
+// order instead.
+inline const bool kCheckerOff =
+    (absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore), true);
+}  // namespace mutex_internal
+
 class ABSL_LOCKABLE Mutex {
  public:
   Mutex() = default;
