@@ -25,9 +25,11 @@ Result<uint64_t> Dispatcher::Dispatch(Task& t, uint64_t number) {
   const SyscallInfo* info = FindSyscall(number);
   const bool implemented = info != nullptr && info->handler != nullptr;
   if (strace::Enabled()) [[unlikely]] {
-    return strace::Trace(t, info, number, args, [&]() -> Result<uint64_t> {
-      return implemented ? info->handler(t, args) : Missing(t, number, args, first);
-    });
+    strace::Call call(t, info, number, args);
+    Result<uint64_t> result =
+        implemented ? info->handler(t, args) : Missing(t, number, args, first);
+    call.Finish(result);
+    return result;
   }
   if (!implemented) [[unlikely]] return Missing(t, number, args, first);
   return info->handler(t, args);

@@ -7,14 +7,15 @@
 #include <sys/resource.h>
 
 #include <climits>
+#include <optional>
 
 #include "absl/cleanup/cleanup.h"
 #include "pkg/sentry/fs/pipe/splice.h"
+#include "pkg/sentry/fs/tmpfs/memfd.h"
 #include "pkg/sentry/kernel/kernel.h"
 #include "pkg/sentry/kernel/pid_namespace.h"
 #include "pkg/sentry/syscalls/handlers.h"
 #include "pkg/sentry/syscalls/helpers.h"
-#include "pkg/sentry/syscalls/memfd.h"
 #include "pkg/sentry/vfs/locks.h"
 #include "pkg/sentry/vfs/permission.h"
 
@@ -24,6 +25,7 @@ namespace {
 #ifndef F_DUPFD_QUERY
 constexpr int F_DUPFD_QUERY = 1027;
 #endif
+constexpr uint64_t kSealExec = 0x20;  // F_SEAL_EXEC
 
 Result<uint64_t> DupFd(Task& t, Ref<FileDescription> file, uint64_t min_fd, bool cloexec) {
   const uint64_t limit = t.Rlimit(RLIMIT_NOFILE);
@@ -172,6 +174,21 @@ Result<uint64_t> PipeSize(Task& t, FileDescription& file, bool set, uint64_t siz
   return capacity;
 }
 
+Result<uint64_t> AddSeals(const FileDescription& file, uint64_t seals) {
+  constexpr uint64_t kKnown = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE |
+                              F_SEAL_FUTURE_WRITE | kSealExec;
+  RETURN_IF_ERROR(fs::tmpfs::GetSeals(file));  // can it be sealed at all?
+  if (!file.writable()) return Errno::kEPERM;
+  if (seals & ~kKnown) return Errno::kEINVAL;
+  RETURN_IF_ERROR(fs::tmpfs::AddSeals(file, static_cast<int>(seals)));
+  return 0;
+}
+
+Result<uint64_t> GetSeals(const FileDescription& file) {
+  ASSIGN_OR_RETURN(const int seals, fs::tmpfs::GetSeals(file));
+  return static_cast<uint64_t>(seals);
+}
+
 // The commands that O_PATH descriptors have too; none for others.
 std::optional<Result<uint64_t>> DescriptorCommand(Task& t, int fd, const Ref<FileDescription>& file,
                                                   int cmd, uint64_t arg) {
@@ -224,7 +241,7 @@ Result<uint64_t> Fcntl(Task& t, const SyscallArgs& a) {
     case F_SETLEASE: return SetLease(t, *file, static_cast<int>(arg));
     case F_GETPIPE_SZ: return PipeSize(t, *file, false, 0);
     case F_SETPIPE_SZ: return PipeSize(t, *file, true, arg);
-    case F_ADD_SEALS: return AddSeals(*file, static_cast<uint32_t>(arg));
+    case F_ADD_SEALS: return AddSeals(*file, arg);
     case F_GET_SEALS: return GetSeals(*file);
     default: return Errno::kEINVAL;  // F_NOTIFY too: no dnotify
   }

@@ -1,0 +1,56 @@
+// Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
+
+#include "pkg/sentry/strace/strace.h"
+
+#include "absl/strings/str_format.h"
+#include "pkg/sentry/kernel/blocker.h"
+#include "pkg/sentry/strace/arguments.h"
+#include "pkg/sentry/strace/format.h"
+
+namespace cvisor::strace {
+
+using syscalls::ArgFormat;
+
+Call::Call(kernel::Task& t, const syscalls::SyscallInfo* info, uint64_t number,
+           const syscalls::SyscallArgs& args)
+    : t_(t),
+      info_(info),
+      number_(number),
+      args_(args),
+      tid_(t.tid()),
+      start_ns_(kernel::MonotonicNs()) {
+  if (info_ == nullptr) return;
+  for (int i = 0; i < 6 && info_->args[i] != ArgFormat::kNone; ++i) {
+    if (!IsOutput(info_->args[i])) text_[i] = FormatArgument(t_, *info_, args_, i, nullptr);
+  }
+}
+
+void Call::Finish(const Result<uint64_t>& result) {
+  const double seconds = static_cast<double>(kernel::MonotonicNs() - start_ns_) / 1e9;
+  std::string line;
+  if (info_ == nullptr) {
+    line = absl::StrFormat("syscall_%#x(%#x, %#x, %#x, %#x, %#x, %#x", number_, args_.value[0],
+                           args_.value[1], args_.value[2], args_.value[3], args_.value[4],
+                           args_.value[5]);
+  } else {
+    line = absl::StrFormat("%s(", info_->name);
+    // Calls that nobody implements have no formats: all registers, as for unknown ones.
+    if (info_->handler == nullptr) {
+      line += absl::StrFormat("%#x, %#x, %#x, %#x, %#x, %#x", args_.value[0], args_.value[1],
+                              args_.value[2], args_.value[3], args_.value[4], args_.value[5]);
+    }
+    bool first = true;
+    for (int i = 0; i < 6 && info_->args[i] != ArgFormat::kNone; ++i) {
+      if (info_->args[i] == ArgFormat::kSkip) continue;
+      if (!first) line += ", ";
+      first = false;
+      line += IsOutput(info_->args[i]) ? FormatArgument(t_, *info_, args_, i, &result) : text_[i];
+    }
+  }
+  line += ") = ";
+  line += FormatResult(info_, result);
+  line += absl::StrFormat(" <%.6f>", seconds);
+  Emit(tid_, line);
+}
+
+}  // namespace cvisor::strace
