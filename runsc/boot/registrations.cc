@@ -5,20 +5,23 @@
 #include "pkg/sentry/fs/dev/devices.h"
 #include "pkg/sentry/fs/pipe/pipe.h"
 #include "pkg/sentry/fs/proc/filesystem.h"
+#include "pkg/sentry/fs/sys/filesystem.h"
 #include "pkg/sentry/fs/tmpfs/tmpfs.h"
 #include "pkg/sentry/socket/unix/unix_socket.h"
+#include "pkg/sentry/strace/events.h"
 #include "pkg/sentry/syscalls/dispatcher.h"
 
 namespace cvisor::runsc::boot {
 
 std::unique_ptr<kernel::SyscallDispatcher> NewDispatcher(const control::BootConfig& config) {
-  (void)config;
+  if (config.strace()) strace::Enable(-1, config.strace_log_size());
   return std::make_unique<syscalls::Dispatcher>();
 }
 
 void RegisterEverything(kernel::Kernel& kernel) {
   fs::RegisterMemoryDevices();
   fs::pipe::RegisterFifos();
+  fs::sys::RegisterSys(kernel.cpu_count());
   fs::tmpfs::RegisterTmpfs();
   fs::proc::RegisterProc(kernel);
   socket::unix_socket::RegisterUnixSockets();
