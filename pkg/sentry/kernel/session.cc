@@ -27,6 +27,10 @@ void SignalGroup(ProcessGroup& group, int sig) {
 
 // --- ControllingTerminal.
 
+Result<Ref<vfs::FileDescription>> ControllingTerminal::OpenAgain(const vfs::Path&, int) {
+  return Errno::kENXIO;
+}
+
 Status ControllingTerminal::SetControlling(Task& t, bool steal, bool readable) {
   MutexLock lock(kernel_.task_mutex());
   ThreadGroup& tg = t.tg();

@@ -15,6 +15,11 @@
 #include "pkg/base/result.h"
 #include "pkg/sentry/kernel/pid_namespace.h"
 
+namespace cvisor::vfs {
+class FileDescription;
+struct Path;
+}  // namespace cvisor::vfs
+
 namespace cvisor::kernel {
 
 class Kernel;
@@ -31,6 +36,8 @@ class ControllingTerminal : public RefCounted {
 
   // st_rdev, for /proc/pid/stat's tty_nr.
   virtual dev_t device() const = 0;
+  // open(2) of /dev/tty, which is at `path`. ENXIO where that cannot be.
+  virtual Result<Ref<vfs::FileDescription>> OpenAgain(const vfs::Path& path, int flags);
 
   // TIOCSCTTY: `steal` with CAP_SYS_ADMIN. EPERM as Linux. Also done by open(2) without O_NOCTTY
   // through TryBecomeControlling, which fails silently.
