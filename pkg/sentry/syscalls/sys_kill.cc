@@ -27,7 +27,7 @@ Status CheckMaySignal(Task& t, Task& target, int sig) {
   return OkStatus();
 }
 
-// A process that the caller may signal, kept until the signal is sent without the task mutex.
+// A process that the caller may signal, kept until the signal is sent.
 struct Receiver {
   Ref<ThreadGroup> group;
   pid_t sender = 0;  // the caller's number where the receiver lives; 0 if not visible there
@@ -96,8 +96,9 @@ Result<uint64_t> KillProcessGroup(Task& t, pid_t pgid, int sig) {
       }
     }
     if (receivers.empty()) return error;
+    // Still under the task mutex: a member's fork must not slip between the list and its signal.
+    return SendToAll(t, receivers, sig);
   }
-  return SendToAll(t, receivers, sig);
 }
 
 // pid -1: everybody in sight but init and the caller.
@@ -121,8 +122,8 @@ Result<uint64_t> KillAll(Task& t, int sig) {
     }
     if (!any) return Errno::kESRCH;
     if (error != Errno::kOk) return error;
+    return SendToAll(t, receivers, sig);
   }
-  return SendToAll(t, receivers, sig);
 }
 
 // One thread. tgid 0: of any process.
