@@ -155,7 +155,9 @@ Status Socket::SetSockOpt(const SocketCaller& caller, int level, int name,
                           std::span<const std::byte> value) {
   if (level != SOL_SOCKET) return Errno::kEOPNOTSUPP;
   SocketOptions& o = options();
-  const auto capable = [&](int cap) { return caller.creds == nullptr || caller.creds->HasCap(cap); };
+  const auto capable = [&](int cap) {
+    return caller.creds == nullptr || caller.creds->HasCap(cap);
+  };
   switch (name) {  // those that are no int
     case SO_LINGER: {
       ASSIGN_OR_RETURN(const auto l, Parse<linger>(value));
@@ -207,7 +209,8 @@ Status Socket::SetSockOpt(const SocketCaller& caller, int level, int name,
       OptionsChanged();
       return OkStatus();
     case SO_PRIORITY:
-      if ((v < 0 || v > 6) && !capable(CAP_NET_ADMIN) && !capable(CAP_NET_RAW)) return Errno::kEPERM;
+      if ((v < 0 || v > 6) && !capable(CAP_NET_ADMIN) && !capable(CAP_NET_RAW))
+        return Errno::kEPERM;
       o.priority = v;
       return OkStatus();
     case SO_MARK:

@@ -1,8 +1,8 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// Socket: what socket(2) returns, for all address families. The system-call layer copies arguments in
-// (addresses are the bytes of a sockaddr, control messages are parsed) and results out, waits, and
-// raises SIGPIPE; the families do the rest.
+// Socket: what socket(2) returns, for all address families. The system-call layer copies arguments
+// in (addresses are the bytes of a sockaddr, control messages are parsed) and results out, waits,
+// and raises SIGPIPE; the families do the rest.
 //
 // Blocking: no method waits. EAGAIN: wait on wait_queue() and call again with the same arguments
 // (kEventIn for RecvMsg and Accept, kEventOut for SendMsg and Connect), for at most
@@ -51,8 +51,8 @@ struct SocketCaller {
   std::function<vfs::WalkContext()> walk;
 };
 
-// The caller behind a plain read(2) or write(2), which carry none. Set once at start-up by the kernel;
-// without it the caller is pid 0, root.
+// The caller behind a plain read(2) or write(2), which carry none. Set once at start-up by the
+// kernel; without it the caller is pid 0, root.
 void SetCallerProvider(SocketCaller (*provider)());
 SocketCaller CurrentCaller();
 
@@ -96,8 +96,8 @@ class Socket : public vfs::FileDescription {
   SocketOptions& options() const { return *options_; }
 
   virtual Status Bind(const SocketCaller& caller, std::string_view address) = 0;
-  // EAGAIN: cannot start yet, call again after kEventOut (AF_UNIX with a full backlog). EINPROGRESS:
-  // under way; in blocking mode wait for kEventOut, then FinishConnect().
+  // EAGAIN: cannot start yet, call again after kEventOut (AF_UNIX with a full backlog).
+  // EINPROGRESS: under way; in blocking mode wait for kEventOut, then FinishConnect().
   virtual Status Connect(const SocketCaller& caller, std::string_view address) = 0;
   // EAGAIN while a connection is under way, else how it ended.
   virtual Status FinishConnect() { return OkStatus(); }
@@ -110,9 +110,9 @@ class Socket : public vfs::FileDescription {
   // `flags` has MSG_DONTWAIT if the call will not wait.
   virtual Result<RecvResult> RecvMsg(IoSink& dst, int flags) = 0;
   virtual Status Shutdown(int how) = 0;
-  // The option's value, whole: the caller cuts it to the application's length. (SO_PEERGROUPS: if the
-  // length is too small it stores the right one and fails with ERANGE.) SOL_SOCKET is done here;
-  // families override for their own levels and call this for the rest.
+  // The option's value, whole: the caller cuts it to the application's length. (SO_PEERGROUPS: if
+  // the length is too small it stores the right one and fails with ERANGE.) SOL_SOCKET is done
+  // here; families override for their own levels and call this for the rest.
   virtual Result<std::string> GetSockOpt(const SocketCaller& caller, int level, int name);
   virtual Status SetSockOpt(const SocketCaller& caller, int level, int name,
                             std::span<const std::byte> value);

@@ -92,7 +92,8 @@ TEST(EpollTest, Errors) {
   EXPECT_TRUE(ep->Ctl(EPOLL_CTL_ADD, 2, f, Event(EPOLLIN, 0)).ok());  // dup(2)
   EXPECT_EQ(ep->Ctl(77, 1, f, Event(EPOLLIN, 0)).error(), Errno::kEINVAL);
   EXPECT_EQ(ep->Collect(0).error(), Errno::kEINVAL);
-  EXPECT_EQ(ep->Ctl(EPOLL_CTL_MOD, 1, f, Event(EPOLLIN | EPOLLEXCLUSIVE, 0)).error(), Errno::kEINVAL);
+  EXPECT_EQ(ep->Ctl(EPOLL_CTL_MOD, 1, f, Event(EPOLLIN | EPOLLEXCLUSIVE, 0)).error(),
+            Errno::kEINVAL);
   EXPECT_EQ(ep->Ctl(EPOLL_CTL_ADD, 3, f, Event(EPOLLEXCLUSIVE | EPOLLONESHOT, 0)).error(),
             Errno::kEINVAL);
   auto plain = MakeRef<vfs::FileDescription>(vfs::AnonInodePath("[test]"), O_RDONLY);

@@ -20,9 +20,10 @@ epoll_event MakeEvent(uint32_t events, uint64_t data) {
   return e;
 }
 
-// References to files that are asked for their readiness: they must not go meanwhile. A last reference
-// must not be dropped under any Instance::mu_, which OnFileGone() takes; so they are dropped when the
-// thread's outermost HeldFiles goes, which is older than all its locks (epolls ask nested epolls).
+// References to files that are asked for their readiness: they must not go meanwhile. A last
+// reference must not be dropped under any Instance::mu_, which OnFileGone() takes; so they are
+// dropped when the thread's outermost HeldFiles goes, which is older than all its locks (epolls ask
+// nested epolls).
 class HeldFiles {
  public:
   HeldFiles() {

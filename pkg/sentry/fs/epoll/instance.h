@@ -43,11 +43,11 @@ class Entry : public vfs::FileObserver, public Waiter {
   const int fd_;
   // Not a reference. Not destroyed as long as the entry is in the table: see OnFileGone().
   vfs::FileDescription* const file_;
-  WaitQueue* const queue_;       // the file's; may be null
-  const Ref<Instance> nested_;   // when the file is an epoll
+  WaitQueue* const queue_;        // the file's; may be null
+  const Ref<Instance> nested_;    // when the file is an epoll
   std::atomic<uint32_t> events_;  // 0: disabled by EPOLLONESHOT. Changed under owner_->mu_
-  uint64_t data_;                // guarded by owner_->mu_
-  bool in_table_ = false;        // guarded by owner_->mu_
+  uint64_t data_;                 // guarded by owner_->mu_
+  bool in_table_ = false;         // guarded by owner_->mu_
   // The ready list; guarded by owner_->ready_mu_.
   bool on_ready_ = false;
   Entry* ready_prev_ = nullptr;

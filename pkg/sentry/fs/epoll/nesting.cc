@@ -34,7 +34,8 @@ struct Nesting {
   static uint64_t Longest(Instance* i, Links direction, Memo& memo) {
     if (auto it = memo.find(i); it != memo.end()) return it->second;
     uint64_t longest = 0;
-    for (Instance* next : i->*direction) longest = std::max(longest, Longest(next, direction, memo));
+    for (Instance* next : i->*direction)
+      longest = std::max(longest, Longest(next, direction, memo));
     return memo[i] = longest + 1;
   }
   static uint64_t PathsUp(Instance* i, Memo& memo) {

@@ -64,8 +64,8 @@ EventMask EventFd::Readiness(EventMask mask) {
 
 std::string EventFd::FdInfo() {
   MutexLock lock(mu_);
-  return absl::StrFormat("eventfd-count: %16x\neventfd-id: %d\neventfd-semaphore: %d\n", count_, id_,
-                         semaphore_);
+  return absl::StrFormat("eventfd-count: %16x\neventfd-id: %d\neventfd-semaphore: %d\n", count_,
+                         id_, semaphore_);
 }
 
 void EventFd::Signal(uint64_t n) {

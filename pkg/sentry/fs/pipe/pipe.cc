@@ -72,7 +72,8 @@ Result<size_t> Pipe::Read(IoSink& dst) {
           break;
         }
       }
-      // The packet's bookkeeping goes with its rest: what did not fit is lost, unless nothing was read.
+      // The packet's bookkeeping goes with its rest: what did not fit is lost, unless nothing was
+      // read.
       if (packet) {
         const Packet p = packets_.front();
         if (error == Errno::kOk || read_pos_ != p.start) {

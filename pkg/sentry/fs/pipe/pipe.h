@@ -1,18 +1,19 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// Pipe: pipe(7) and fifo(7). A Pipe is the buffer with its counts of open ends; PipeFile is one open
-// end (or both, of a FIFO opened O_RDWR). The pipe is attached to its inode, so that opening a FIFO or
-// /proc/pid/fd/N of a pipe finds it; content and size vanish when the last end is closed.
+// Pipe: pipe(7) and fifo(7). A Pipe is the buffer with its counts of open ends; PipeFile is one
+// open end (or both, of a FIFO opened O_RDWR). The pipe is attached to its inode, so that opening a
+// FIFO or /proc/pid/fd/N of a pipe finds it; content and size vanish when the last end is closed.
 //
-// What is visible follows Linux's fs/pipe.c, with one difference: Linux counts pages and this counts
-// bytes, so a byte read from a full pipe makes room for a byte.
+// What is visible follows Linux's fs/pipe.c, with one difference: Linux counts pages and this
+// counts bytes, so a byte read from a full pipe makes room for a byte.
 //
-// Blocking: nothing waits. A write that does not fit returns what fitted, or EAGAIN, and leaves the rest
-// in the source: write(2) in blocking mode waits for POLLOUT and goes on with the same source.
+// Blocking: nothing waits. A write that does not fit returns what fitted, or EAGAIN, and leaves the
+// rest in the source: write(2) in blocking mode waits for POLLOUT and goes on with the same source.
 //
-// Locks: Pipe::read_mutex() before any lock of a file description (splice holds it while it writes to
-// one), then Pipe::mu_, then the locks of wait queues. Two read mutexes: lower address first. End of
-// life (~PipeFile) takes mu_ only. mu_ is held while bytes are copied from or to application memory.
+// Locks: Pipe::read_mutex() before any lock of a file description (splice holds it while it writes
+// to one), then Pipe::mu_, then the locks of wait queues. Never two read mutexes.
+// End of life (~PipeFile) takes mu_ only. mu_ is held while bytes are copied from or to application
+// memory.
 
 #ifndef CVISOR_PKG_SENTRY_FS_PIPE_PIPE_H_
 #define CVISOR_PKG_SENTRY_FS_PIPE_PIPE_H_
@@ -33,8 +34,8 @@
 
 namespace cvisor::fs::pipe {
 
-inline constexpr size_t kPipeBuf = 4096;                // PIPE_BUF: atomic writes
-inline constexpr size_t kSlot = 4096;                   // capacity comes in pages; a packet takes one
+inline constexpr size_t kPipeBuf = 4096;  // PIPE_BUF: atomic writes
+inline constexpr size_t kSlot = 4096;     // capacity comes in pages; a packet takes one
 inline constexpr size_t kDefaultCapacity = 16 * kSlot;  // 64 KiB
 inline constexpr size_t kMaxCapacity = 1 << 20;         // /proc/sys/fs/pipe-max-size
 
@@ -48,10 +49,10 @@ class Pipe : public RefCounted {
   Result<size_t> Write(IoSource& src, bool packets) ABSL_LOCKS_EXCLUDED(mu_);
 
   // --- For splice(2) and tee(2).
-  // Serialises readers: what PeekAll() told stays at the front while it is held.
+  // Serialises readers: what Peek() told stays at the front while it is held.
   Mutex& read_mutex() ABSL_LOCK_RETURNED(read_mutex_) { return read_mutex_; }
-  // Copies bytes to `out`, starting `skip` bytes behind the front, without taking them; up to the end
-  // of a packet. Sets *packet. 0: nothing (more) there.
+  // Copies bytes to `out`, starting `skip` bytes behind the front, without taking them; up to the
+  // end of a packet. Sets *packet. 0: nothing (more) there.
   size_t Peek(size_t skip, std::span<std::byte> out, bool* packet);
   // Takes `n` bytes that Peek told. A packet that was taken in part keeps its rest.
   void Consume(size_t n);
@@ -148,7 +149,8 @@ struct PipePair {
 // pipe2(2). `flags`: O_NONBLOCK and O_DIRECT count.
 PipePair NewPipe(int flags);
 
-// The opener of FIFOs, and of pipes through /proc/pid/fd: ENXIO for O_WRONLY|O_NONBLOCK without reader.
+// The opener of FIFOs, and of pipes through /proc/pid/fd: ENXIO for O_WRONLY|O_NONBLOCK without
+// reader.
 Result<Ref<vfs::FileDescription>> OpenFifo(const vfs::Path& path, int flags);
 // Tells the VFS about OpenFifo; once, at start-up.
 void RegisterFifos();

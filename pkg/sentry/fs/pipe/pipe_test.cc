@@ -146,8 +146,10 @@ TEST(PipeTest, ConcurrentTransferKeepsTheBytes) {
       chunk.resize(std::min<size_t>(7777, kTotal - sent));
       for (size_t i = 0; i < chunk.size(); ++i) chunk[i] = static_cast<char>((sent + i) % 251);
       auto n = Put(*w, chunk);
-      if (n.ok()) sent += *n;
-      else std::this_thread::yield();
+      if (n.ok())
+        sent += *n;
+      else
+        std::this_thread::yield();
     }
     w.reset();
   });

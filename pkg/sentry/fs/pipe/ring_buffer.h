@@ -1,7 +1,7 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// RingBuffer: bytes in order, in memory that grows with the content up to what the owner allows. Not
-// thread safe.
+// RingBuffer: bytes in order, in memory that grows with the content up to what the owner allows.
+// Not thread safe.
 
 #ifndef CVISOR_PKG_SENTRY_FS_PIPE_RING_BUFFER_H_
 #define CVISOR_PKG_SENTRY_FS_PIPE_RING_BUFFER_H_
@@ -37,8 +37,8 @@ class RingBuffer {
     return true;
   }
 
-  // The first contiguous part of the room behind the content, at most `n` bytes; fill it and Commit().
-  // Reserve() was called for at least n.
+  // The first contiguous part of the room behind the content, at most `n` bytes; fill it and
+  // Commit(). Reserve() was called for at least n.
   std::span<std::byte> Tail(size_t n) {
     const size_t at = Wrap(head_ + size_);
     return {memory_.get() + at, std::min({n, allocated_ - at, allocated_ - size_})};

@@ -64,7 +64,8 @@ Result<size_t> SpliceToPipe(vfs::FileDescription& in, int64_t* offset, Pipe& out
     auto room = out.ReserveRoom(std::min(bounce.size, length - done));
     if (!room.ok()) return done != 0 ? Result<size_t>(done) : room.error();
     SpanSink sink(bounce.first(*room));
-    auto n = offset != nullptr ? in.Pread(sink, static_cast<uint64_t>(*offset), {}) : in.Read(sink, {});
+    auto n =
+        offset != nullptr ? in.Pread(sink, static_cast<uint64_t>(*offset), {}) : in.Read(sink, {});
     const size_t got = n.value_or(0);
     out.Append(bounce.first(got), *room, false);
     if (!n.ok()) return done != 0 ? Result<size_t>(done) : n.error();

@@ -72,7 +72,8 @@ AbstractNames& AbstractNames::Global() {
 Status AbstractNames::Bind(uint64_t net_ns, int type, const Address& address,
                            Ref<Endpoint> endpoint) {
   MutexLock lock(mu_);
-  const bool fresh = names_.try_emplace(Key(net_ns, type, address.name()), std::move(endpoint)).second;
+  const bool fresh =
+      names_.try_emplace(Key(net_ns, type, address.name()), std::move(endpoint)).second;
   return fresh ? Errno::kOk : Errno::kEADDRINUSE;
 }
 

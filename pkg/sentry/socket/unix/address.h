@@ -47,8 +47,8 @@ std::string EncodeUnnamed();
 // True for a sockaddr of just the family AF_UNIX: bind(2) then picks a name (autobind).
 bool IsFamilyOnly(std::string_view sockaddr);
 
-// Abstract names of all network namespaces. As in Linux, sockets of different types do not share names.
-// The table holds references; a socket leaves it when it is closed.
+// Abstract names of all network namespaces. As in Linux, sockets of different types do not share
+// names. The table holds references; a socket leaves it when it is closed.
 class AbstractNames {
  public:
   static AbstractNames& Global();

@@ -140,8 +140,7 @@ Status Endpoint::Shutdown(int how) {
     MutexLock lock(other->mu_);
     other->shutdown_ |= mirrored;
   }
-  other->queue_.Notify(kEventIn | kEventOut | EPOLLRDHUP |
-                       (mirrored == kShutBoth ? kEventHup : 0));
+  other->queue_.Notify(kEventIn | kEventOut | EPOLLRDHUP | (mirrored == kShutBoth ? kEventHup : 0));
   return OkStatus();
 }
 

@@ -1,15 +1,15 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
 // Endpoint: one end of AF_UNIX communication (Linux's struct unix_sock); UnixSocket is the open
-// description on top of it. An endpoint may live longer than its description (messages it sent are still
-// queued, a peer still names it: it is then `dead`) or start earlier (a connection that was not
-// accepted yet). Release() cuts every reference it holds, so that cycles of peers end with the
+// description on top of it. An endpoint may live longer than its description (messages it sent are
+// still queued, a peer still names it: it is then `dead`) or start earlier (a connection that was
+// not accepted yet). Release() cuts every reference it holds, so that cycles of peers end with the
 // descriptions. Behaviour: unix(7) and Linux's net/unix/af_unix.c.
 //
-// Locks, in order: bind_mu_ (held across VFS calls), read_mu_ (serialises receivers, held while bytes
-// are copied to the application), the in-flight table's (garbage.h), mu_ (two: lower address first),
-// wait queues'. Nothing is copied from or to applications under mu_; messages, descriptions and other
-// endpoints are released without it.
+// Locks, in order: bind_mu_ (held across VFS calls), read_mu_ (serialises receivers, held while
+// bytes are copied to the application), the in-flight table's (garbage.h), mu_ (two: lower address
+// first), wait queues'. Nothing is copied from or to applications under mu_; messages, descriptions
+// and other endpoints are released without it.
 
 #ifndef CVISOR_PKG_SENTRY_SOCKET_UNIX_ENDPOINT_H_
 #define CVISOR_PKG_SENTRY_SOCKET_UNIX_ENDPOINT_H_
@@ -75,15 +75,15 @@ class Endpoint : public RefCounted {
   // --- Data (transfer.cc).
   Result<size_t> Send(const SocketCaller& caller, IoSource& src, SendArgs& args);
   Result<RecvResult> Receive(IoSink& dst, int flags);
-  Result<size_t> ReadableBytes();  // SIOCINQ
+  Result<size_t> ReadableBytes();                             // SIOCINQ
   size_t unread_by_peers() const { return charged_.load(); }  // SIOCOUTQ
 
   // --- For messages. Room in the send buffer.
   void Charge(size_t n) { charged_.fetch_add(n, std::memory_order_relaxed); }
   void Uncharge(size_t n);
 
-  // --- For the garbage collector: descriptions in the receive queue, or in the queues of connections
-  // not accepted yet.
+  // --- For the garbage collector: descriptions in the receive queue, or in the queues of
+  // connections not accepted yet.
   void VisitRights(const std::function<void(vfs::FileDescription&)>& visit);
   void TakeMessagesWithRights(std::vector<MessagePtr>* out);
 
@@ -119,7 +119,8 @@ class Endpoint : public RefCounted {
   // Who is at an address. ECONNREFUSED, EPROTOTYPE, and the errors of path walks.
   Result<Ref<Endpoint>> Find(const SocketCaller& caller, const Address& address);
   Status Autobind(const Ref<Endpoint>& self);
-  Status BindPath(const SocketCaller& caller, const Ref<Endpoint>& self, Ref<const Address> address);
+  Status BindPath(const SocketCaller& caller, const Ref<Endpoint>& self,
+                  Ref<const Address> address);
   Status ConnectStream(const SocketCaller& caller, const Address& to);
   Status ConnectDatagram(const SocketCaller& caller, std::string_view sockaddr);
   void PeerDisconnected(Endpoint& other);
@@ -135,8 +136,8 @@ class Endpoint : public RefCounted {
   Result<RecvResult> ReceiveDatagram(IoSink& dst, int flags);
   void FillCredentials(const Message& m, RecvResult* r);
   // Hands the message's descriptions out (copies, if peeking). mu_ is held.
-  void TakeRights(Message& m, bool peek, RecvResult* r, std::vector<Ref<vfs::FileDescription>>* left)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TakeRights(Message& m, bool peek, RecvResult* r,
+                  std::vector<Ref<vfs::FileDescription>>* left) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const int type_;
   const uint64_t net_ns_;

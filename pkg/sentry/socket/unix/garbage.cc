@@ -22,8 +22,8 @@ struct Table {
   absl::flat_hash_map<uid_t, uint64_t> per_user ABSL_GUARDED_BY(mu);
   std::atomic<size_t> socket_count{0};
   std::atomic<bool> collecting{false};
-  // Calls still to skip: with many sockets in flight that are alive, each collection pays for a walk
-  // over them with as many sockets closed in between.
+  // Calls still to skip: with many sockets in flight that are alive, each collection pays for a
+  // walk over them with as many sockets closed in between.
   std::atomic<int64_t> skip{0};
 };
 
@@ -107,7 +107,8 @@ void CollectGarbage() {
     std::vector<MessagePtr> doomed;  // dropped after the lock
     MutexLock lock(t.mu);
     for (UnixSocket* socket : FindGarbage(t)) socket->endpoint().TakeMessagesWithRights(&doomed);
-    t.skip.store(static_cast<int64_t>(t.sockets.size()) - kAlwaysCollect, std::memory_order_relaxed);
+    t.skip.store(static_cast<int64_t>(t.sockets.size()) - kAlwaysCollect,
+                 std::memory_order_relaxed);
   }
   t.collecting.store(false);
 }

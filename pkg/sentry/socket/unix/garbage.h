@@ -30,8 +30,8 @@ using Rights = std::vector<Ref<vfs::FileDescription>>;
 Status AddInFlight(const Rights& rights, uid_t user, uint64_t limit);
 // After the message left its queue and before an application gets the descriptions.
 void RemoveInFlight(const Rights& rights, uid_t user);
-// Frees what is unreachable. Called for each socket that is closed; cheap when none is in flight, and
-// the cost per call is bounded on average.
+// Frees what is unreachable. Called for each socket that is closed; cheap when none is in flight,
+// and the cost per call is bounded on average.
 void CollectGarbage();
 // Of all users; for tests.
 size_t InFlightCount();

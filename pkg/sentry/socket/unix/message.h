@@ -23,8 +23,8 @@ namespace cvisor::socket::unix_socket {
 
 struct Message;
 struct DeleteMessage {
-  // Gives the room back to the sender (and wakes it), takes the descriptors out of flight. Not under
-  // an Endpoint's mu_.
+  // Gives the room back to the sender (and wakes it), takes the descriptors out of flight. Not
+  // under an Endpoint's mu_.
   void operator()(Message* m) const;
 };
 using MessagePtr = std::unique_ptr<Message, DeleteMessage>;
@@ -46,7 +46,7 @@ struct Message {
   std::optional<ucred> credentials;
   std::optional<timespec> time;
   std::vector<Ref<vfs::FileDescription>> rights;
-  uid_t rights_owner = 0;  // who is charged for the descriptors in flight
+  uid_t rights_owner = 0;     // who is charged for the descriptors in flight
   bool rights_taken = false;  // a stream message that had rights stays a boundary
 
  private:

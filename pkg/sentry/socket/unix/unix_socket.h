@@ -1,7 +1,7 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// UnixSocket: an AF_UNIX socket as an open description: socket(2), socketpair(2), accept(2). Stream,
-// datagram and seqpacket.
+// UnixSocket: an AF_UNIX socket as an open description: socket(2), socketpair(2), accept(2).
+// Stream, datagram and seqpacket.
 
 #ifndef CVISOR_PKG_SENTRY_SOCKET_UNIX_UNIX_SOCKET_H_
 #define CVISOR_PKG_SENTRY_SOCKET_UNIX_UNIX_SOCKET_H_

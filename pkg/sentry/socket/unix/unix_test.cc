@@ -469,11 +469,13 @@ TEST_F(UnixTest, Options) {
   EXPECT_EQ(s->GetSockOpt(caller_, IPPROTO_TCP, 1).error(), Errno::kEOPNOTSUPP);
   EXPECT_EQ(PeerCred(*s).uid, static_cast<uid_t>(-1));
   timeval tv{1, 500000};
-  ASSERT_TRUE(s->SetSockOpt(caller_, SOL_SOCKET, SO_RCVTIMEO, std::as_bytes(std::span(&tv, 1))).ok());
+  ASSERT_TRUE(
+      s->SetSockOpt(caller_, SOL_SOCKET, SO_RCVTIMEO, std::as_bytes(std::span(&tv, 1))).ok());
   EXPECT_EQ(s->options().receive_timeout(), 1500000000);
   tv.tv_usec = 1000000;
-  EXPECT_EQ(s->SetSockOpt(caller_, SOL_SOCKET, SO_RCVTIMEO, std::as_bytes(std::span(&tv, 1))).error(),
-            Errno::kEDOM);
+  EXPECT_EQ(
+      s->SetSockOpt(caller_, SOL_SOCKET, SO_RCVTIMEO, std::as_bytes(std::span(&tv, 1))).error(),
+      Errno::kEDOM);
 }
 
 TEST_F(UnixTest, EdgeTriggeredEpoll) {
@@ -493,8 +495,7 @@ TEST_F(UnixTest, EdgeTriggeredEpoll) {
   a.reset();
   auto got = *ep->Collect(8);
   ASSERT_EQ(got.size(), 1u);
-  EXPECT_EQ(got[0].events,
-            static_cast<uint32_t>(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP));
+  EXPECT_EQ(got[0].events, static_cast<uint32_t>(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP));
 }
 
 TEST_F(UnixTest, RacesOfSendAndClose) {
