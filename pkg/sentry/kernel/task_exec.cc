@@ -59,6 +59,8 @@ Result<ExecCreds> ComputeCreds(const Credentials& old, vfs::FileDescription& fil
   }
   const CapSet ambient = c.ambient;
   c.permitted = (old.inheritable & file_inheritable) | (file_permitted & old.bounding) | ambient;
+  // no_new_privs: root's rules give nothing back that was dropped.
+  if (!may_gain) c.permitted &= old.permitted;
   c.effective = file_effective ? c.permitted : ambient;
   c.securebits &= ~uint32_t{1u << 4};  // SECBIT_KEEP_CAPS
   out.secure = c.ruid != c.euid || c.rgid != c.egid ||
@@ -104,13 +106,14 @@ Status Task::Execve(const vfs::WalkContext& walk, int at_fd, std::string_view pa
   request.randomize = (personality & ADDR_NO_RANDOMIZE) == 0;
   ASSIGN_OR_RETURN(loader::Prepared prepared, loader::Prepare(std::move(request)));
 
-  // Sharing memory with other processes (vfork) is fine; other threads of this one end here.
-  RETURN_IF_ERROR(KillOtherThreads());
-
   const bool may_gain = !no_new_privs;
   const CredsRef old_creds = creds();
   ASSIGN_OR_RETURN(ExecCreds exec_creds,
                    ComputeCreds(*old_creds, *prepared.executable(), may_gain));
+
+  // Sharing memory with other processes (vfork) is fine; other threads of this one end here.
+  RETURN_IF_ERROR(KillOtherThreads());
+
   Ref<mm::MemoryManager> old_mm = mm_;
   if (old_mm != nullptr) ReleaseMm(/*for_exec=*/true);
   auto new_mm = old_mm != nullptr ? mm::MemoryManager::NewForExec(mm_caller(), *old_mm)
