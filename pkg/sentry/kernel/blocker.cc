@@ -38,7 +38,8 @@ bool Parker::Park(Deadline deadline) {
     state_.store(0, std::memory_order_release);  // a wake-up came in between
     return true;
   }
-  const timespec ts = NsToTimespec(deadline.ns);
+  // Before the clock's start is long past; the host refuses negative times.
+  const timespec ts = NsToTimespec(deadline.ns < 0 ? 0 : deadline.ns);
   for (;;) {
     const long r = syscall(SYS_futex, reinterpret_cast<uint32_t*>(&state_),
                            FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 2,
