@@ -119,6 +119,7 @@ Result<Ref<ThreadGroup>> Kernel::TryCreateProcess(const Ref<Container>& containe
       new ThreadGroup(*this, container, ns, MakeRef<SignalHandlers>(), /*exit_signal=*/0));
   tg->unkillable_ = spec.init && spec.protect_init;
   tg->outside_parent_ = spec.outside_parent;
+  tg->awaited_outside_ = true;
   for (const auto& [resource, limit] : spec.limits) tg->limits_.Set(resource, limit);
 
   Ref<Task> task(new Task(*this, tg, container));

@@ -226,7 +226,7 @@ Status ThreadGroup::Setpgid(Task& caller, pid_t pid, pid_t pgid) {
   if (pgid == 0) pgid = pid;
   if (pgid < 0) return Errno::kEINVAL;
   Task* found = ns.FindTask(pid);
-  if (found == nullptr || found->tg().is_zombie()) return Errno::kESRCH;
+  if (found == nullptr) return Errno::kESRCH;
   ThreadGroup& target = found->tg();
   if (!found->is_leader()) return Errno::kEINVAL;
   if (&target != this) {

@@ -250,7 +250,9 @@ class Task : public RefCounted {
   Status PushSignalFrame(const siginfo_t& info, const SignalAction& action);
   void EnterGroupStop(int sig);
   void WaitWhileStopped();
-  void UpdateInterruptFlag();  // signal mutex held
+  void UpdateInterruptFlag();  // signal mutex held; own thread, or one that does not run yet
+  void ChangeMaskLocked(SignalSet mask);       // signal mutex held
+  bool HasDefaultActionPending() const;        // signal mutex held
   bool WantsSignal(int sig) const;     // signal mutex held
   void InterruptLocked();              // signal mutex held; any thread
   // Gives up its numbers; task mutex held.
@@ -307,6 +309,7 @@ class Task : public RefCounted {
   SignalSet waiting_for_ = 0;  // sigtimedwait: these are wanted though blocked
   bool exit_requested_ = false;
   int exit_status_ = 0;
+  uint64_t continues_seen_ = 0;  // ThreadGroup::continues_ when the last signal was taken
   stack_t alt_stack_;
 
   // Task mutex:

@@ -79,6 +79,9 @@ Status Kernel::AdoptTask(Task& t, const Ref<PidNamespace>& ns, const std::vector
   t.IncRef();  // the tables'
   MutexLock lock(tg.signal_mutex_);
   tg.signal_tasks_.push_back(&t);
+  // A stop or an exit of the process that began before is this thread's too.
+  t.UpdateInterruptFlag();
+  if (tg.group_exiting_) t.fatal_.store(true);
   return OkStatus();
 }
 
@@ -103,6 +106,8 @@ void Task::Disown() {
 Result<pid_t> Task::Clone(const CloneArgs& args) {
   RETURN_IF_ERROR(CheckFlags(*this, args));
   const uint64_t f = args.flags;
+  // A signal that is there already is handled first; the fork would hide it from the child.
+  if (interrupted_.load(std::memory_order_acquire) && ShouldUnwind()) return Errno::kERESTARTNOINTR;
   if (kernel_.task_count() >= Kernel::kMaxTasks) return Errno::kEAGAIN;
   if (!HasCap(CAP_SYS_RESOURCE) && !HasCap(CAP_SYS_ADMIN) &&
       kernel_.task_count() >= Rlimit(RLIMIT_NPROC)) {
@@ -184,14 +189,16 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
     bool dying;
     {
       MutexLock signal_lock(tg_->signal_mutex());
-      // A signal that a fork would hide from the child is handled first, as Linux does.
-      dying = tg_->group_exiting_ || exit_requested_;
+      // A signal to the process group that came meanwhile (^C) must not miss the child: the call
+      // restarts after it. Not so for handlers, or a fast interval timer would starve the fork.
+      dying = tg_->group_exiting_ || exit_requested_ ||
+              ((f & CLONE_THREAD) == 0 && HasDefaultActionPending());
     }
     status = dying ? Status(Errno::kERESTARTNOINTR) : kernel_.AdoptTask(*child, ns, args.set_tid);
     if (status.ok() && (f & CLONE_THREAD) == 0) {
       ThreadGroup* parent = tg_.get();
       if ((f & CLONE_PARENT) != 0) {
-        parent = tg_->parent_;
+        parent = tg_->parent_ != nullptr ? tg_->parent_ : tg_->pid_ns_->init();
         tg->exit_signal_ = tg_->exit_signal_;
       }
       tg->parent_ = parent;

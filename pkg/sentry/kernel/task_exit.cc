@@ -121,6 +121,8 @@ void Task::ExitNow() {
     if (tg_->stop_requested_ && !tg_->signal_tasks_.empty()) {
       for (Task* t : tg_->signal_tasks_) t->InterruptLocked();
     }
+    // So do signals that this thread was chosen for.
+    tg_->RetargetLocked(~blocked_, this);
   }
   if (ctx_ != nullptr) ctx_->Release();
   // The last user's address space, with its stub, goes now rather than when somebody reaps the zombie.
@@ -129,27 +131,26 @@ void Task::ExitNow() {
   bool last = false;
   {
     MutexLock lock(kernel_.task_mutex());
-    last = tg_->live_tasks_ == 1;
+    exiting_ = true;
+    dead_ = true;
+    finished_.store(true);
+    tg_->dead_threads_usage_.Add(own);
+    --tg_->live_tasks_;
+    if (tg_->leader_ == this) {
+      // Stays in the tables until it is reaped: the process's numbers are its own.
+      tg_->exit_status_ = exit_status_;
+      tg_->exit_uid_ = creds()->ruid;
+    } else {
+      std::erase(tg_->tasks_, this);
+      LeaveTables();
+      DecRef();  // the tables' reference; the thread still holds one
+    }
+    if (tg_->exec_task_ != nullptr) tg_->exec_task_->Wake();
+    last = tg_->live_tasks_ == 0;
+    if (last) tg_->BecomeZombie();
   }
+  // Not under the task mutex, which timers take. Nobody is left to get their signals.
   if (last) tg_->timers().OnExit();
-
-  MutexLock lock(kernel_.task_mutex());
-  exiting_ = true;
-  dead_ = true;
-  finished_.store(true);
-  tg_->dead_threads_usage_.Add(own);
-  --tg_->live_tasks_;
-  if (tg_->leader_ == this) {
-    // Stays in the tables until it is reaped: the process's numbers are its own.
-    tg_->exit_status_ = exit_status_;
-    tg_->exit_uid_ = creds()->ruid;
-  } else {
-    std::erase(tg_->tasks_, this);
-    LeaveTables();
-    DecRef();  // the tables' reference; the thread still holds one
-  }
-  if (tg_->exec_task_ != nullptr) tg_->exec_task_->Wake();
-  if (tg_->live_tasks_ == 0) tg_->BecomeZombie();
 }
 
 Status Task::KillOtherThreads() {

@@ -51,16 +51,23 @@ void Task::ForceSignal(const siginfo_t& info) {
 
 void Task::SetBlocked(SignalSet mask) {
   MutexLock lock(tg_->signal_mutex());
-  const SignalSet now_blocked = mask & ~kUnblockable & ~blocked_;
-  blocked_ = mask & ~kUnblockable;
+  ChangeMaskLocked(mask & ~kUnblockable);
+}
+
+void Task::ChangeMaskLocked(SignalSet mask) {
+  const SignalSet now_blocked = mask & ~blocked_;
+  blocked_ = mask;
   UpdateInterruptFlag();
   // Signals that this thread was chosen for may have to find another one.
-  const SignalSet moved = tg_->pending_.pending() & now_blocked;
-  if (moved != 0) {
-    for (Task* t : tg_->signal_tasks_) {
-      if (t != this && (moved & ~t->blocked_) != 0) t->InterruptLocked();
-    }
+  tg_->RetargetLocked(now_blocked, this);
+}
+
+bool Task::HasDefaultActionPending() const {
+  SignalSet set = (pending_.pending() | tg_->pending_.pending()) & ~blocked_;
+  for (; set != 0; set &= set - 1) {
+    if (tg_->handlers_->Get(__builtin_ctzll(set) + 1).is_default()) return true;
   }
+  return false;
 }
 
 SignalSet Task::BlockedByOthers() const {
@@ -72,16 +79,14 @@ void Task::SetTemporaryMask(SignalSet mask) {
   MutexLock lock(tg_->signal_mutex());
   if (!has_saved_mask_) saved_mask_ = blocked_;
   has_saved_mask_ = true;
-  blocked_ = mask & ~kUnblockable;
-  UpdateInterruptFlag();
+  ChangeMaskLocked(mask & ~kUnblockable);
 }
 
 void Task::RestoreTemporaryMask() {
   MutexLock lock(tg_->signal_mutex());
   if (!has_saved_mask_) return;
   has_saved_mask_ = false;
-  blocked_ = saved_mask_;
-  UpdateInterruptFlag();
+  ChangeMaskLocked(saved_mask_);
 }
 
 bool Task::HasDeliverableSignal() const {
@@ -138,6 +143,7 @@ bool Task::HandleInterrupts() {
       report_continue = std::exchange(tg_->continue_notice_, false);
       stop = tg_->stop_requested_;
       if (!stop && !report_continue) {
+        continues_seen_ = tg_->continues_;
         info = pending_.Pop(~blocked_);
         if (!info.has_value()) info = tg_->pending_.Pop(~blocked_);
       }
@@ -156,11 +162,9 @@ bool Task::HandleInterrupts() {
   PrepareSyscallRestart(nullptr);
   {
     MutexLock lock(tg_->signal_mutex());
-    if (has_saved_mask_) {
-      has_saved_mask_ = false;
-      blocked_ = saved_mask_;
-    }
-    UpdateInterruptFlag();
+    const SignalSet mask = has_saved_mask_ ? saved_mask_ : blocked_;
+    has_saved_mask_ = false;
+    ChangeMaskLocked(mask);
   }
   // The mask that came back may let something through.
   return interrupted_.load(std::memory_order_relaxed) ? HandleInterrupts() : true;
@@ -220,9 +224,9 @@ void Task::DeliverSignal(const siginfo_t& info) {
       tg_->handlers_->Exchange(sig, dfl);
     }
     has_saved_mask_ = false;  // it is in the frame now
-    blocked_ |= action.mask & ~kUnblockable;
-    if ((action.flags & SA_NODEFER) == 0) blocked_ |= SignalBit(sig) & ~kUnblockable;
-    UpdateInterruptFlag();
+    SignalSet mask = blocked_ | action.mask;
+    if ((action.flags & SA_NODEFER) == 0) mask |= SignalBit(sig);
+    ChangeMaskLocked(mask & ~kUnblockable);
     return;
   }
   switch (DefaultActionOf(sig)) {
@@ -254,6 +258,8 @@ void Task::DeliverSignal(const siginfo_t& info) {
 void Task::EnterGroupStop(int sig) {
   MutexLock lock(tg_->signal_mutex());
   if (tg_->group_exiting_ || tg_->stop_requested_) return;
+  // A SIGCONT that came after the signal was taken from the queue cancels it.
+  if (tg_->continues_ != continues_seen_) return;
   tg_->stop_requested_ = true;
   tg_->stop_signal_ = sig;
   tg_->stopped_tasks_ = 0;
@@ -261,28 +267,39 @@ void Task::EnterGroupStop(int sig) {
 }
 
 void Task::WaitWhileStopped() {
-  bool last = false;
-  int sig = 0;
-  {
-    MutexLock lock(tg_->signal_mutex());
-    if (!tg_->stop_requested_) return;
-    sig = tg_->stop_signal_;
-    ++tg_->stopped_tasks_;
-    last = tg_->stopped_tasks_ >= static_cast<int>(tg_->signal_tasks_.size());
-    if (last) tg_->stopped_.store(true);
-  }
-  if (last) {
-    MutexLock lock(kernel_.task_mutex());
-    tg_->report_stop_ = true;
-    tg_->report_continue_ = false;
-    tg_->stop_report_signal_ = sig;
-    tg_->NotifyParent(SIGCHLD, CLD_STOPPED, sig);
-  }
+  // Counted in stopped_tasks_ for this stop; a continue starts the count anew.
+  bool counted = false;
+  uint64_t counted_for = 0;
   state_.store('T', std::memory_order_relaxed);
   for (;;) {
+    bool complete = false;
+    int sig = 0;
     {
       MutexLock lock(tg_->signal_mutex());
-      if (!tg_->stop_requested_ || tg_->group_exiting_ || exit_requested_) break;
+      if (counted && counted_for != tg_->continues_) counted = false;
+      if (!tg_->stop_requested_ || tg_->group_exiting_ || exit_requested_) {
+        if (counted) --tg_->stopped_tasks_;
+        break;
+      }
+      if (!counted) {
+        counted = true;
+        counted_for = tg_->continues_;
+        ++tg_->stopped_tasks_;
+      }
+      // Also after another thread has left, which wakes this one.
+      complete = !tg_->stopped_.load() &&
+                 tg_->stopped_tasks_ >= static_cast<int>(tg_->signal_tasks_.size());
+      if (complete) tg_->stopped_.store(true);
+      sig = tg_->stop_signal_;
+    }
+    if (complete) {
+      MutexLock lock(kernel_.task_mutex());
+      // Continued already: its report must not be overwritten.
+      if (!tg_->stopped_.load()) continue;
+      tg_->report_stop_ = true;
+      tg_->report_continue_ = false;
+      tg_->stop_report_signal_ = sig;
+      tg_->NotifyParent(SIGCHLD, CLD_STOPPED, sig);
     }
     parker_.Park(Deadline::Never());
   }

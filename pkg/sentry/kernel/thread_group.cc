@@ -9,6 +9,11 @@
 #include "pkg/sentry/kernel/timers.h"
 
 namespace cvisor::kernel {
+namespace {
+
+std::atomic<uint64_t> next_serial{0};
+
+}  // namespace
 
 void CpuUsage::Add(const CpuUsage& o) {
   user_ns += o.user_ns;
@@ -25,6 +30,7 @@ ThreadGroup::ThreadGroup(Kernel& kernel, Ref<Container> container, Ref<PidNamesp
     : kernel_(kernel),
       container_(std::move(container)),
       pid_ns_(std::move(pid_ns)),
+      serial_(next_serial.fetch_add(1)),
       exit_signal_(exit_signal),
       handlers_(std::move(handlers)),
       timers_(std::make_unique<ProcessTimers>(*this)) {}
@@ -45,20 +51,21 @@ pid_t ThreadGroup::ParentId(const PidNamespace& ns) const {
 }
 
 CpuUsage ThreadGroup::Usage() const {
-  MutexLock lock(kernel_.task_mutex());
-  CpuUsage total = dead_threads_usage_;
-  for (const Task* t : tasks_) {
-    if (t->dead_) continue;  // counted when it died
-    CpuUsage u;
-    u.user_ns = t->UserTimeNs();
-    u.system_ns = t->SystemTimeNs();
-    u.voluntary_switches = t->voluntary_switches.load();
-    u.involuntary_switches = t->involuntary_switches.load();
-    total.Add(u);
-  }
-  Ref<mm::MemoryManager> mm = leader_ != nullptr ? leader_->MmRef() : nullptr;
-  for (const Task* t : tasks_) {
-    if (mm == nullptr) mm = t->MmRef();
+  CpuUsage total;
+  Ref<mm::MemoryManager> mm;  // asked, and perhaps destroyed, without the task mutex
+  {
+    MutexLock lock(kernel_.task_mutex());
+    total = dead_threads_usage_;
+    for (const Task* t : tasks_) {
+      if (t->dead_) continue;  // counted when it died
+      CpuUsage u;
+      u.user_ns = t->UserTimeNs();
+      u.system_ns = t->SystemTimeNs();
+      u.voluntary_switches = t->voluntary_switches.load();
+      u.involuntary_switches = t->involuntary_switches.load();
+      total.Add(u);
+      if (mm == nullptr) mm = t->MmRef();
+    }
   }
   if (mm != nullptr) {
     const auto usage = mm->as().GetUsage();
@@ -93,10 +100,9 @@ Status ThreadGroup::SetAction(int sig, const SignalAction& action, SignalAction*
   if (old != nullptr) *old = previous;
   if (handlers_->Ignores(sig)) {
     pending_.Discard(SignalBit(sig));
-    for (Task* t : signal_tasks_) {
-      t->pending_.Discard(SignalBit(sig));
-      t->UpdateInterruptFlag();
-    }
+    // Their interrupt flags stay: a thread may have set its own for a restart decision. One that
+    // finds nothing to do just goes on.
+    for (Task* t : signal_tasks_) t->pending_.Discard(SignalBit(sig));
   }
   return OkStatus();
 }
@@ -143,9 +149,10 @@ Status ThreadGroup::SendSignalLocked(const siginfo_t& info, Task* only) {
   }
 
   SignalQueue& queue = only != nullptr ? only->pending_ : pending_;
-  if (sig >= kFirstRealTime && queue.size() >= limits_.Soft(RLIMIT_SIGPENDING) &&
-      info.si_code != SI_USER) {
-    return Errno::kEAGAIN;
+  if (sig >= kFirstRealTime && queue.size() >= limits_.Soft(RLIMIT_SIGPENDING)) {
+    // kill(2) cannot fail so: its signal is pending, but no further one is counted.
+    if (info.si_code != SI_USER) return Errno::kEAGAIN;
+    if ((queue.pending() & SignalBit(sig)) != 0) return OkStatus();
   }
   if (!queue.Push(info)) return OkStatus();
   signal_queue_.Notify(kEventIn);
@@ -165,13 +172,23 @@ void ThreadGroup::KillAllLocked(int status) {
     group_exit_status_ = status;
   }
   stop_requested_ = false;
+  stopped_.store(false);
   for (Task* t : signal_tasks_) {
     t->fatal_.store(true);
     t->InterruptLocked();
   }
 }
 
+void ThreadGroup::RetargetLocked(SignalSet set, const Task* from) {
+  set &= pending_.pending();
+  if (set == 0) return;
+  for (Task* t : signal_tasks_) {
+    if (t != from && (set & ~t->blocked_) != 0) t->InterruptLocked();
+  }
+}
+
 void ThreadGroup::ContinueLocked() {
+  ++continues_;
   pending_.Discard(kStopSignals);
   for (Task* t : signal_tasks_) t->pending_.Discard(kStopSignals);
   if (!stop_requested_) return;
@@ -234,7 +251,7 @@ Result<WaitResult> ThreadGroup::Wait(Task& caller, const WaitOptions& opts) {
           }
           return r;
         }
-        if (child->report_stop_ && (opts.flags & WSTOPPED) != 0) {
+        if (child->report_stop_ && child->stopped() && (opts.flags & WSTOPPED) != 0) {
           r.status = (child->stop_report_signal_ << 8) | 0x7f;
           r.child_code = CLD_STOPPED;
           r.child_status = child->stop_report_signal_;
@@ -311,8 +328,8 @@ void ThreadGroup::ReparentChildren() {
     child->exit_signal_ = SIGCHLD;
     // A stopped job that nobody can continue any more is told so (setpgid(2), POSIX orphans).
     ProcessGroup* group = child->group();
-    if (group != nullptr && group != group_.get() && group->IsOrphaned() &&
-        group->HasStoppedMember()) {
+    if (group != nullptr && group != group_.get() && &group->session() == &group_->session() &&
+        group->IsOrphaned() && group->HasStoppedMember()) {
       for (ThreadGroup* member : group->members()) {
         (void)member->SendSignal(MakeKernelInfo(SIGHUP));
         (void)member->SendSignal(MakeKernelInfo(SIGCONT));
@@ -360,7 +377,10 @@ void ThreadGroup::BecomeZombie() {
 }
 
 void ThreadGroup::FinishZombie() {
-  if (parent_ == nullptr) return;
+  if (parent_ == nullptr) {
+    if (!awaited_outside_) Reap();  // nobody is left who could wait for it
+    return;
+  }
   // A parent that ignores SIGCHLD, or said SA_NOCLDWAIT, never waits.
   bool autoreap = false;
   if (exit_signal_ == SIGCHLD) {
@@ -371,8 +391,6 @@ void ThreadGroup::FinishZombie() {
       Reap();
       return;
     }
-  } else if (exit_signal_ == 0) {
-    autoreap = true;
   }
   if (WIFEXITED(exit_status_)) {
     NotifyParent(exit_signal_, CLD_EXITED, WEXITSTATUS(exit_status_));

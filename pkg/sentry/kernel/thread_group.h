@@ -73,7 +73,13 @@ class ThreadGroup : public RefCounted {
   const std::vector<Task*>& tasks() const { return tasks_; }
   size_t live_tasks() const { return live_tasks_; }
   ThreadGroup* parent() const { return parent_; }
-  const std::set<ThreadGroup*>& children() const { return children_; }
+  // In the order they were made, which is the order in which wait(2) looks at them.
+  struct OlderFirst {
+    bool operator()(const ThreadGroup* a, const ThreadGroup* b) const {
+      return a->serial_ < b->serial_;
+    }
+  };
+  const std::set<ThreadGroup*, OlderFirst>& children() const { return children_; }
   ProcessGroup* group() const { return group_.get(); }
   bool is_zombie() const { return zombie_.load(); }  // any thread
   bool is_reaped() const { return reaped_; }
@@ -152,10 +158,13 @@ class ThreadGroup : public RefCounted {
   void KillAllLocked(int status);
   Task* ChooseTask(int sig) const;
   void ContinueLocked();
+  // Shared signals of `set` that `from` does not take any more look for another thread.
+  void RetargetLocked(SignalSet set, const Task* from);
 
   Kernel& kernel_;
   const Ref<Container> container_;
   const Ref<PidNamespace> pid_ns_;
+  const uint64_t serial_;
 
   // Task mutex:
   std::vector<std::pair<Ref<PidNamespace>, pid_t>> ids_;  // own namespace first
@@ -163,7 +172,7 @@ class ThreadGroup : public RefCounted {
   std::vector<Task*> tasks_;
   size_t live_tasks_ = 0;
   ThreadGroup* parent_ = nullptr;
-  std::set<ThreadGroup*> children_;
+  std::set<ThreadGroup*, OlderFirst> children_;
   Ref<ProcessGroup> group_;
   std::atomic<bool> zombie_{false};  // written under the task mutex; read by pidfds without
   bool reaped_ = false;
@@ -176,6 +185,7 @@ class ThreadGroup : public RefCounted {
   CpuUsage dead_threads_usage_, children_usage_;
   std::atomic<bool> has_execed_{false};
   std::function<void(int code, int status)> outside_parent_;  // fixed before the process runs
+  bool awaited_outside_ = false;  // Kernel::WaitForExit reaps it; fixed before the process runs
   Task* exec_task_ = nullptr;  // de_thread in progress on behalf of this one
   std::atomic<pid_t> id_{0};
 
@@ -186,6 +196,7 @@ class ThreadGroup : public RefCounted {
   bool group_exiting_ = false;
   int group_exit_status_ = 0;
   bool stop_requested_ = false;
+  uint64_t continues_ = 0;        // SIGCONTs so far: one overtakes a stop that is being delivered
   bool continue_notice_ = false;  // CLD_CONTINUED is still to be reported
   bool unkillable_ = false;       // init of a PID namespace
   int stop_signal_ = 0;
