@@ -131,7 +131,7 @@ class Mounter {
       return Ref<vfs::FileSystem>(MakeRef<fs::proc::FileSystem>(kernel_, container_.pid_ns()));
     }
     auto fs = MakeFileSystem(ctx, m.type(), m.source(), flags, m.data());
-    const bool stub = m.type() == "cgroup" || m.type() == "cgroup2" || m.type() == "mqueue";
+    const bool stub = m.type() == "devpts" || m.type() == "cgroup" || m.type() == "cgroup2" || m.type() == "mqueue";
     if (!fs.ok() && fs.error() == Errno::kENODEV && stub) {
       // Nothing in it is better than failing the container, for what is not built yet.
       LogWarning("%s: no such file system yet: an empty directory instead", m.destination());
