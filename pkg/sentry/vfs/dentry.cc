@@ -114,7 +114,8 @@ Result<Ref<Dentry>> Dentry::LookupChildLocked(std::string_view name) {
   if (deleted()) return Errno::kENOENT;
   auto inode = inode_->Lookup(name);
   if (!inode.ok()) {
-    if (inode.error() == Errno::kENOENT) DropChild(name);
+    // A stale dentry goes; the usual miss has none and takes no exclusive lock.
+    if (inode.error() == Errno::kENOENT && FindChild(name) != nullptr) DropChild(name);
     return inode.error();
   }
   return AddChild(name, std::move(*inode));

@@ -280,10 +280,22 @@ Result<size_t> Contents::Write(IoSource& src, uint64_t offset, bool append, uint
   }
   n = Reserve(offset, n);
   if (n == 0) return Errno::kENOSPC;
-  Result<size_t> done =
-      memfd_.valid() ? WriteMemfd(src, offset, n) : WriteHeap(src, offset, n);
-  SettleMemfd();
-  if (done.ok()) *end = offset + *done;
+  if (!memfd_.valid()) {
+    Result<size_t> done = WriteHeap(src, offset, n);
+    if (done.ok()) *end = offset + *done;
+    return done;
+  }
+  // Without holes it is known what the write allocates; otherwise the host is asked.
+  const uint64_t old_size = size_.load();
+  const bool whole = charged_ == PagesOf(old_size) && offset <= old_size;
+  ASSIGN_OR_RETURN(const size_t done, WriteMemfd(src, offset, n));
+  *end = offset + done;
+  if (!whole) {
+    SettleMemfd();
+  } else if (const uint64_t pages = PagesOf(size_.load()); pages > charged_) {
+    budget_->ChargeAnyway(pages - charged_);
+    charged_ = pages;
+  }
   return done;
 }
 
