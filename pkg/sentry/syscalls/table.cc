@@ -350,7 +350,7 @@ constexpr SyscallInfo kTable[] = {
      "reads; setting the clock is EPERM"},
     {306, "syncfs", Syncfs, {kFd}, kFull},
     {307, "sendmmsg", Sendmmsg, {kFd, kMmsgIn, kUint, kMsgFlags}, kFull},
-    {308, "setns", nullptr, {kFd, kCloneFlags}, kNone, "no namespace files yet"},
+    Missing(308, "setns", "namespaces cannot be entered yet"),
     {309, "getcpu", Getcpu, {kPtr, kPtr, kPtr}, kFull},
     {310, "process_vm_readv", ProcessVmReadv, {kPid, kPtr, kUlong, kPtr, kUlong, kHex}, kFull},
     {311, "process_vm_writev", ProcessVmWritev, {kPid, kPtr, kUlong, kPtr, kUlong, kHex}, kFull},
