@@ -193,8 +193,8 @@ std::string FormatSiginfo(const siginfo_t& info) {
 
 std::string FormatMode(mode_t mode) {
   const mode_t type = mode & S_IFMT;
-  if (type == 0) return absl::StrFormat("%#05o", mode & 07777);
-  return absl::StrFormat("%s|%#05o", FormatEnum(type, kFileType), mode & 07777);
+  if (type == 0) return absl::StrFormat("%#03o", mode & 07777);
+  return absl::StrFormat("%s|%#03o", FormatEnum(type, kFileType), mode & 07777);
 }
 
 std::string FormatDirFd(int fd) {

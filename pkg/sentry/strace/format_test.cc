@@ -56,7 +56,7 @@ TEST(FlagsTest, CloneFlags) {
 TEST(FlagsTest, Mode) {
   EXPECT_EQ(FormatMode(S_IFREG | 0644), "S_IFREG|0644");
   EXPECT_EQ(FormatMode(0700), "0700");
-  EXPECT_EQ(FormatMode(0), "0000");
+  EXPECT_EQ(FormatMode(0), "000");
 }
 
 TEST(SignalsTest, NamesAndSets) {

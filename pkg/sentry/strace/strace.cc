@@ -2,6 +2,9 @@
 
 #include "pkg/sentry/strace/strace.h"
 
+#include <algorithm>
+#include <bitset>
+
 #include "absl/strings/str_format.h"
 #include "pkg/sentry/kernel/blocker.h"
 #include "pkg/sentry/strace/arguments.h"
@@ -10,6 +13,23 @@
 namespace cvisor::strace {
 
 using syscalls::ArgFormat;
+
+namespace {
+bool g_filtered = false;
+std::bitset<syscalls::kSyscallLimit> g_traced;
+}  // namespace
+
+void TraceOnly(const std::vector<std::string>& names) {
+  g_traced.reset();
+  for (const syscalls::SyscallInfo& info : syscalls::Table()) {
+    if (std::find(names.begin(), names.end(), info.name) != names.end()) g_traced.set(info.number);
+  }
+  g_filtered = !names.empty();
+}
+
+bool Traces(uint64_t number) {
+  return !g_filtered || (number < g_traced.size() && g_traced.test(number));
+}
 
 Call::Call(kernel::Task& t, const syscalls::SyscallInfo* info, uint64_t number,
            const syscalls::SyscallArgs& args)

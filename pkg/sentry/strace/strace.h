@@ -8,12 +8,19 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "pkg/sentry/kernel/task.h"
 #include "pkg/sentry/strace/events.h"
 #include "pkg/sentry/syscalls/table.h"
 
 namespace cvisor::strace {
+
+// Limits tracing to these calls (--strace-syscalls); empty: all of them. Names that are no calls are
+// ignored. Before the first task runs.
+void TraceOnly(const std::vector<std::string>& names);
+// Is this call traced, given that tracing is enabled?
+bool Traces(uint64_t number);
 
 // One call being traced, on its task's own thread: constructed before the handler runs (what the call
 // reads is formatted then), finished with the result (what it wrote is formatted then).

@@ -24,7 +24,7 @@ Result<uint64_t> Dispatcher::Dispatch(Task& t, uint64_t number) {
           : out_of_range_.fetch_add(1, std::memory_order_relaxed) == 0;
   const SyscallInfo* info = FindSyscall(number);
   const bool implemented = info != nullptr && info->handler != nullptr;
-  if (strace::Enabled()) [[unlikely]] {
+  if (strace::Enabled() && strace::Traces(number)) [[unlikely]] {
     strace::Call call(t, info, number, args);
     Result<uint64_t> result =
         implemented ? info->handler(t, args) : Missing(t, number, args, first);
