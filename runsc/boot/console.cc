@@ -9,11 +9,16 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <string>
 
+#include "pkg/abi/linux/termios.h"
 #include "pkg/base/io.h"
 #include "pkg/sentry/vfs/file_description.h"
+#include "pkg/sentry/vfs/vfs.h"
 #include "pkg/sentry/waiter/waiter.h"
+#include "runsc/boot/mounts.h"
+#include "runsc/boot/process.h"
 #include "runsc/boot/terminal.h"
 
 namespace cvisor::runsc::boot {
@@ -35,16 +40,57 @@ class Waker final : public Waiter {
   const int eventfd_;
 };
 
+// The container's /dev/pts; an instance that nobody sees if it has none.
+Result<vfs::Path> FindDevpts(kernel::Kernel& kernel, const kernel::Container& container) {
+  const vfs::WalkContext ctx =
+      RootContext(container.mounts(), RootCredentials(kernel.root_user_ns()));
+  const auto pts = vfs::Walk(ctx, "/dev/pts");
+  if (pts.ok() && pts->inode().fs().type_name() == "devpts") return *pts;
+  ASSIGN_OR_RETURN(auto type, vfs::FindFileSystem("devpts"));
+  ASSIGN_OR_RETURN(auto fs, type.make(ctx, "devpts", 0, "ptmxmode=666,mode=620"));
+  ASSIGN_OR_RETURN(auto root, fs->Root());
+  return MakeRef<vfs::MountNamespace>(fs, vfs::Dentry::NewRoot(root), 0, "devpts")->Root();
+}
+
 }  // namespace
 
-// TODO(devpts): until pkg/sentry/fs/devpts exists the host's terminal is passed through.
-Result<std::unique_ptr<Console>> Console::New(kernel::Kernel&, const kernel::Container&, UniqueFd,
-                                              const control::BootConfig&) {
-  return Errno::kENOSYS;
+Result<std::unique_ptr<Console>> Console::New(kernel::Kernel& kernel,
+                                              const kernel::Container& container, UniqueFd fd,
+                                              const control::BootConfig& config) {
+  ASSIGN_OR_RETURN(const vfs::Path pts, FindDevpts(kernel, container));
+  ASSIGN_OR_RETURN(auto pair, fs::devpts::NewPair(pts));
+  std::unique_ptr<Console> console(new Console);
+  console->fd_ = std::move(fd);
+  console->master_ = std::move(pair.master);
+  console->slave_ = std::move(pair.slave);
+  console->tty_ = std::move(pair.tty);
+  linux_abi::KernelTermios termios;
+  // The kernel's struct termios2 begins with a struct termios.
+  if (config.console_termios().size() >= sizeof(termios)) {
+    std::memcpy(&termios, config.console_termios().data(), sizeof(termios));
+    console->tty_->SetInitialTermios(termios);
+  }
+  const control::Process& process = config.container().process();
+  control::WindowSize size = config.console_size();
+  if (process.console_rows() != 0) size.set_rows(process.console_rows());
+  if (process.console_columns() != 0) size.set_columns(process.console_columns());
+  console->SetWindowSize(size);
+  console->Start();
+  return console;
 }
-void Console::BecomeControlling(kernel::Task&) {}
-kernel::ControllingTerminal* Console::controlling() const { return nullptr; }
-void Console::SetWindowSize(const control::WindowSize&) {}
+
+void Console::BecomeControlling(kernel::Task& task) { tty_->TryBecomeControlling(task); }
+
+kernel::ControllingTerminal* Console::controlling() const { return tty_.get(); }
+
+void Console::SetWindowSize(const control::WindowSize& size) {
+  winsize w{};
+  w.ws_row = static_cast<unsigned short>(size.rows());
+  w.ws_col = static_cast<unsigned short>(size.columns());
+  w.ws_xpixel = static_cast<unsigned short>(size.xpixel());
+  w.ws_ypixel = static_cast<unsigned short>(size.ypixel());
+  tty_->SetWindowSize(w);
+}
 
 Console::~Console() {
   if (thread_.joinable()) Drain();

@@ -103,35 +103,48 @@ class Mounter {
     if (S_ISDIR(at->inode().type()) == file) {
       return Failure{what + ": one is a directory and the other is not"};
     }
-    auto fs = Open(ctx, m);
-    if (!fs.ok()) return Fail(what, fs.error());
-    auto root = (*fs)->Root();
-    if (!root.ok()) return Fail(what, root.error());
-    auto mounted = ns_->MountAt(*at, *fs, vfs::Dentry::NewRoot(*root), m.flags() & kMountFlags,
+    auto tree = Open(ctx, m);
+    if (!tree.ok()) return Fail(what, tree.error());
+    auto mounted = ns_->MountAt(*at, tree->fs, vfs::Dentry::NewRoot(tree->root), m.flags() & kMountFlags,
                                 m.source().empty() ? m.type() : m.source());
     if (!mounted.ok()) return Fail(what, mounted.error());
     return {};
   }
 
-  Result<Ref<vfs::FileSystem>> Open(const vfs::WalkContext& ctx, const control::Mount& m) {
+  // With its root: a tmpfs that nobody holds the root of starts again empty.
+  struct Tree {
+    Ref<vfs::FileSystem> fs;
+    Ref<vfs::Inode> root;
+  };
+
+  Result<Tree> Open(const vfs::WalkContext& ctx, const control::Mount& m) {
+    Tree tree;
+    ASSIGN_OR_RETURN(tree.fs, OpenFileSystem(ctx, m));
+    ASSIGN_OR_RETURN(tree.root, tree.fs->Root());
+    // A bundle's tmpfs on /dev is meant to be filled by the runtime.
+    if (m.type() == "devtmpfs" || (m.type() == "tmpfs" && m.destination() == "/dev")) {
+      RETURN_IF_ERROR(fs::PopulateDev(*tree.root));
+    }
+    return tree;
+  }
+
+  Result<Ref<vfs::FileSystem>> OpenFileSystem(const vfs::WalkContext& ctx,
+                                              const control::Mount& m) {
     const bool readonly = (m.flags() & MS_RDONLY) != 0;
+    const unsigned long flags = m.flags() & kMountFlags;
     if (m.type() == "bind") {
       return OpenHostTree(m.fd(), readonly, m.shared(), m.overlay() && m.source_is_dir(), creds_,
                           m.source());
     }
-    const unsigned long flags = m.flags() & kMountFlags;
-    if (m.type() == "devtmpfs" || (m.type() == "tmpfs" && m.destination() == "/dev")) {
-      ASSIGN_OR_RETURN(auto fs, MakeFileSystem(ctx, "tmpfs", "dev", flags & ~MS_RDONLY,
-                                               m.data().empty() ? "mode=755" : m.data()));
-      ASSIGN_OR_RETURN(auto root, fs->Root());
-      RETURN_IF_ERROR(fs::PopulateDev(*root));
-      return fs;
-    }
     if (m.type() == "proc") {
       return Ref<vfs::FileSystem>(MakeRef<fs::proc::FileSystem>(kernel_, container_.pid_ns()));
     }
+    if (m.type() == "devtmpfs") {
+      return MakeFileSystem(ctx, "tmpfs", "dev", flags & ~static_cast<unsigned long>(MS_RDONLY),
+                            m.data());
+    }
     auto fs = MakeFileSystem(ctx, m.type(), m.source(), flags, m.data());
-    const bool stub = m.type() == "devpts" || m.type() == "cgroup" || m.type() == "cgroup2" || m.type() == "mqueue";
+    const bool stub = m.type() == "cgroup" || m.type() == "cgroup2" || m.type() == "mqueue";
     if (!fs.ok() && fs.error() == Errno::kENODEV && stub) {
       // Nothing in it is better than failing the container, for what is not built yet.
       LogWarning("%s: no such file system yet: an empty directory instead", m.destination());

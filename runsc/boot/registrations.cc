@@ -3,6 +3,7 @@
 #include "runsc/boot/registrations.h"
 
 #include "pkg/sentry/fs/dev/devices.h"
+#include "pkg/sentry/fs/devpts/filesystem.h"
 #include "pkg/sentry/fs/pipe/pipe.h"
 #include "pkg/sentry/fs/proc/filesystem.h"
 #include "pkg/sentry/fs/sys/filesystem.h"
@@ -20,6 +21,7 @@ std::unique_ptr<kernel::SyscallDispatcher> NewDispatcher(const control::BootConf
 
 void RegisterEverything(kernel::Kernel& kernel) {
   fs::RegisterMemoryDevices();
+  fs::devpts::RegisterDevpts(kernel);
   fs::pipe::RegisterFifos();
   fs::sys::RegisterSys(kernel.cpu_count());
   fs::tmpfs::RegisterTmpfs();

@@ -11,6 +11,7 @@
 
 #include "pkg/base/unique_fd.h"
 #include "pkg/sentry/control/control.pb.h"
+#include "pkg/sentry/fs/devpts/filesystem.h"
 #include "pkg/sentry/fs/host/fd_file.h"
 #include "pkg/sentry/kernel/kernel.h"
 #include "pkg/sentry/kernel/session.h"
@@ -43,6 +44,7 @@ class Console {
   UniqueFd fd_;
   UniqueFd wake_;  // eventfd: the master changed, or it is time to end
   Ref<vfs::FileDescription> master_, slave_;
+  Ref<fs::devpts::Tty> tty_;
   std::atomic<bool> ending_{false};
   std::thread thread_;
 };

@@ -49,6 +49,11 @@ class Tty : public kernel::ControllingTerminal {
   Result<uint64_t> Ioctl(mm::MemoryManager& mm, uint32_t cmd, uint64_t arg, bool master);
 
   void SetWindowSize(const winsize& size);
+  // Settings to start with, for a console that stands for a terminal of the host.
+  void SetInitialTermios(const linux_abi::KernelTermios& t) {
+    MutexLock lock(mu_);
+    line_.SetTermios(t);
+  }
 
   // Open descriptions come and go.
   Status SlaveOpened();  // EIO while locked, after hangup
