@@ -144,6 +144,8 @@ Event PtraceContext::Switch(AddressSpace& as, arch::Registers* regs, bool regs_d
   }
   if (state_.fetch_or(kInUser, std::memory_order_seq_cst) & kPending) {
     state_.exchange(0, std::memory_order_seq_cst);
+    // The caller will not say again that it changed them.
+    if (regs_dirty) regs_loaded_ = false;
     return {Event::kInterrupt};
   }
   if (regs_dirty || !regs_loaded_) {
