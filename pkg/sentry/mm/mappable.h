@@ -20,6 +20,8 @@ class Mappable : public RefCounted {
  public:
   // The host descriptor to map, valid as long as this object lives. `shared_write` is set for
   // MAP_SHARED mappings of writable descriptions: the descriptor must then be open for writing.
+  // The memory manager calls this without its lock first, and under its lock later: then it must
+  // not take a lock under which application memory is copied.
   virtual Result<int> HostFdForMmap(bool shared_write) = 0;
 
   // Identity of the pages for shared futexes, and what /proc/pid/maps shows.

@@ -180,6 +180,11 @@ Result<UserAddr> MemoryManager::Mmap(const Caller& c, MmapOptions o) {
   }
 
   const bool shared = (o.flags & MAP_TYPE) != MAP_PRIVATE;
+  if (o.mappable != nullptr) {
+    // The first time this may take the file's lock, under which reads and writes copy application
+    // memory, and these may grow a stack: it must not happen under mu_.
+    RETURN_IF_ERROR(o.mappable->HostFdForMmap(shared && (o.max_prot & PROT_WRITE) != 0));
+  }
   Vma vma;
   Dropped dropped;
   MutexLock lock(mu_);

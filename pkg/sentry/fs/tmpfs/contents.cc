@@ -99,8 +99,10 @@ Status Contents::MoveToMemfd(Wish wish) {
 }
 
 Result<int> Contents::HostFdForMmap(bool) {
+  if (const int fd = mapped_fd_.load(std::memory_order_acquire); fd >= 0) return fd;
   MutexLock lock(mu_);
   RETURN_IF_ERROR(MoveToMemfd(Wish::kMust));
+  mapped_fd_.store(memfd_.get(), std::memory_order_release);
   return memfd_.get();
 }
 

@@ -118,6 +118,9 @@ class Contents : public mm::Mappable {
   std::vector<bool> heap_pages_ ABSL_GUARDED_BY(mu_);
   // Memfd state. The descriptor stays until the object dies: mappings are made from it.
   UniqueFd memfd_ ABSL_GUARDED_BY(mu_);
+  // memfd_ once HostFdForMmap() was called: the memory manager asks again under its own lock, which
+  // comes after mu_ (a copy under mu_ may have to grow a stack).
+  std::atomic<int> mapped_fd_{-1};
   std::byte* window_ ABSL_GUARDED_BY(mu_) = nullptr;  // maps [0, window_size_)
   uint64_t window_size_ ABSL_GUARDED_BY(mu_) = 0;
   bool window_failed_ ABSL_GUARDED_BY(mu_) = false;
