@@ -175,7 +175,7 @@ class Kernel {
   // Kills everything and waits until the last task thread has ended.
   void Shutdown();
 
-  // kill(2), tgkill(2): with the permission checks of the caller.
+  // kill(2), tgkill(2): with the permission checks of the caller. Task mutex held.
   static bool MaySignal(Task& sender, Task& target, int sig);
 
   // All processes, in any namespace; task mutex held by the caller.

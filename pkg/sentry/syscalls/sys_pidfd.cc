@@ -59,7 +59,10 @@ Result<uint64_t> PidfdSendSignal(Task& t, const SyscallArgs& a) {
       return Errno::kEPERM;
     }
   }
-  if (!kernel::Kernel::MaySignal(t, *leader, sig)) return Errno::kEPERM;
+  {
+    MutexLock lock(t.kernel().task_mutex());
+    if (!kernel::Kernel::MaySignal(t, *leader, sig)) return Errno::kEPERM;
+  }
   if (sig != 0) RETURN_IF_ERROR(leader->tg().SendSignal(info));
   return 0;
 }
