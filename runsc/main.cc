@@ -13,6 +13,7 @@
 #include "runsc/boot/boot.h"
 #include "runsc/cmd/command.h"
 #include "runsc/config/config.h"
+#include "runsc/sandbox/stdio.h"
 
 namespace cvisor::runsc {
 namespace {
@@ -52,6 +53,7 @@ int RunCommand(const Config& config, const std::vector<std::string>& words) {
 }
 
 int Main(int argc, char** argv) {
+  sandbox::ReserveStdio();
   const std::vector<std::string> args(argv + (argc > 0 ? 1 : 0), argv + argc);
   Config config;
   FlagSet flags;

@@ -100,7 +100,7 @@ class Sandbox {
     container_ = kernel_->CreateContainer(c.id(), *mounts, (*mounts)->Root(), c.hostname());
     if (!c.domainname().empty()) container_->uts()->set_domainname(c.domainname());
     RUNSC_RETURN_IF_FAILED(MountRest(c, root_creds, *kernel_, *container_));
-    RUNSC_RETURN_IF_FAILED(PrepareCwd(root_creds));
+    RUNSC_RETURN_IF_FAILED(CheckCwd(root_creds));
 
     kernel::ProcessSpec spec = ToProcessSpec(c.process(), kernel_->root_user_ns());
     spec.protect_init = !c.like_a_child();
@@ -124,11 +124,9 @@ class Sandbox {
     return {};
   }
 
-  Outcome<void> PrepareCwd(const CredsRef& creds) {
+  Outcome<void> CheckCwd(const CredsRef& creds) {
     const control::Container& c = config_.container();
     const vfs::WalkContext ctx = RootContext(container_->mounts(), creds);
-    // As runc: a bundle's working directory is made if it is missing.
-    if (!c.like_a_child()) (void)MakePath(ctx, c.process().cwd(), /*last_is_file=*/false);
     vfs::WalkOptions directory;
     directory.want_directory = true;
     const auto cwd = vfs::Walk(ctx, c.process().cwd(), directory);

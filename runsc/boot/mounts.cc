@@ -77,6 +77,10 @@ class Mounter {
     for (const control::Mount& m : config_.mounts()) {
       RUNSC_RETURN_IF_FAILED(AddMount(m));
     }
+    // As runc: a bundle's working directory is made if it is missing.
+    if (!config_.like_a_child()) {
+      (void)MakePath(RootContext(ns_, creds_), config_.process().cwd(), /*last_is_file=*/false);
+    }
     for (const auto& path : config_.readonly_paths()) MakeReadonly(path);
     for (const auto& path : config_.masked_paths()) Mask(path);
     if (config_.root().readonly()) {

@@ -10,12 +10,18 @@
 #include "pkg/sentry/fs/tmpfs/tmpfs.h"
 #include "pkg/sentry/socket/unix/unix_socket.h"
 #include "pkg/sentry/strace/events.h"
+#include "pkg/sentry/strace/strace.h"
 #include "pkg/sentry/syscalls/dispatcher.h"
 
 namespace cvisor::runsc::boot {
 
 std::unique_ptr<kernel::SyscallDispatcher> NewDispatcher(const control::BootConfig& config) {
-  if (config.strace()) strace::Enable(-1, config.strace_log_size());
+  if (config.strace()) {
+    if (config.strace_syscalls_size() > 0) {
+      strace::TraceOnly({config.strace_syscalls().begin(), config.strace_syscalls().end()});
+    }
+    strace::Enable(-1, config.strace_log_size());
+  }
   return std::make_unique<syscalls::Dispatcher>();
 }
 

@@ -21,6 +21,7 @@
 
 #include "pkg/base/log.h"
 #include "runsc/sandbox/sandbox.h"
+#include "runsc/sandbox/stdio.h"
 
 namespace cvisor::runsc::sandbox {
 namespace {
@@ -95,6 +96,7 @@ class Attachment {
     sigprocmask(SIG_BLOCK, nullptr, &mask);
     signals_ = UniqueFd(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!signals_.valid()) return FailureFromErrno("signalfd", errno);
+    ReleaseStdio();  // the terminal has a descriptor of its own
     if (tty_.valid()) SendWindowSize();
     while (!done_) {
       if (auto r = Step(); !r.ok()) return r.failure();

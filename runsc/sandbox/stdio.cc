@@ -15,6 +15,8 @@ namespace {
 
 constexpr unsigned long kGetTermios2 = 0x802c542a;  // TCGETS2
 
+bool g_was_closed[3];
+
 bool IsTerminal(int fd) {
   struct termios2 t;
   return ioctl(fd, kGetTermios2, &t) == 0;
@@ -28,10 +30,26 @@ bool SameTerminal(int a, int b) {
 
 }  // namespace
 
+void ReserveStdio() {
+  for (int fd = 0; fd < 3; ++fd) {
+    if (fcntl(fd, F_GETFD) >= 0) continue;
+    g_was_closed[fd] = true;
+    (void)open("/dev/null", O_RDWR);  // gets this number, the lowest that is free
+  }
+}
+
+void ReleaseStdio() {
+  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null < 0) return;
+  dup2(null, 0);
+  dup2(null, 1);
+  if (null > 2) close(null);
+}
+
 int PassStdio(control::BootConfig* boot, bool force_terminal) {
   const bool terminal = force_terminal || SameTerminal(0, 1);
   for (int fd = 0; fd < 3; ++fd) {
-    if (fcntl(fd, F_GETFD) < 0) continue;  // closed: closed inside too
+    if (g_was_closed[fd]) continue;  // closed inside too
     auto* d = boot->add_descriptors();
     d->set_guest(fd);
     d->set_host(fd);
