@@ -78,6 +78,8 @@ Result<uint64_t> WriteFile(Task& t, FileDescription& file, IoSource& src, Offset
   const vfs::IoFlags flags{rwf};
   ASSIGN_OR_RETURN(const uint64_t limit, LimitWrite(t, file, src.remaining(), offset, rwf));
   LimitedSource limited(src, limit);
+  // Not what is left in the source decides: /dev/null takes bytes without looking at them.
+  const uint64_t wanted = limited.remaining();
   const bool blocking = !file.nonblocking() && !(rwf & RWF_NOWAIT);
   const auto attempt = [&] {
     return offset ? file.Pwrite(limited, *offset, flags) : file.Write(limited, flags);
@@ -97,7 +99,7 @@ Result<uint64_t> WriteFile(Task& t, FileDescription& file, IoSource& src, Offset
       break;
     }
     total += *n;
-    if (*n == 0 || limited.remaining() == 0 || !blocking || !WritesAll(file)) break;
+    if (*n == 0 || total >= wanted || !blocking || !WritesAll(file)) break;
   }
   if (total != 0) vfs::NotifyWrite(file);
   if (total != 0 && (rwf & (RWF_SYNC | RWF_DSYNC))) {
