@@ -56,6 +56,8 @@ class HostTerminal {
   int fd() const { return fd_.get(); }
   bool valid() const { return fd_.valid(); }
   bool raw() const { return raw_; }
+  // VINTR, VQUIT of the settings before raw mode.
+  char Key(int which) const { return static_cast<char>(saved_.c_cc[which]); }
 
   // In the foreground, or nobody's controlling terminal but usable all the same.
   bool Foreground() const {
@@ -102,6 +104,13 @@ class Attachment {
       if (auto r = Step(); !r.ok()) return r.failure();
     }
     DrainConsole();
+    tty_.Leave();
+    // Ctrl-C ends the whole job: the terminal would have told our group, a script that called us too.
+    const int sig = WIFSIGNALED(status_) ? WTERMSIG(status_) : 0;
+    if (options_.like_a_child && ((sig == SIGINT && typed_interrupt_) ||
+                                  (sig == SIGQUIT && typed_quit_))) {
+      kill(0, sig);  // blocked here; ExitLike() lets it through
+    }
     return status_;
   }
 
@@ -141,6 +150,8 @@ class Attachment {
     const ssize_t n = read(tty_.fd(), buffer, sizeof(buffer));
     if (n > 0) {
       to_console_.assign(buffer, static_cast<size_t>(n));
+      typed_interrupt_ = to_console_.find(tty_.Key(VINTR)) != std::string::npos;
+      typed_quit_ = to_console_.find(tty_.Key(VQUIT)) != std::string::npos;
       if (sandbox_.console().valid()) {
         Flush(sandbox_.console().get(), &to_console_);
       } else {
@@ -256,6 +267,7 @@ class Attachment {
   UniqueFd signals_;
   std::string to_console_, to_tty_;
   bool tty_eof_ = false;
+  bool typed_interrupt_ = false, typed_quit_ = false;  // by the last thing typed
   bool done_ = false;
   int status_ = 0;
 };

@@ -238,6 +238,19 @@ class NothingIsLeft(unittest.TestCase):
                          (128, "runsc: the sandbox died: its process was killed by SIGKILL\n"))
         self.assertTrue(wait_until(lambda: not any(alive(p) for p in children)))
 
+    def test_crashed_sentry(self):
+        with tempfile.TemporaryDirectory() as tmp:
+            process = subprocess.Popen([RUNSC, "--debug-log=%s/log" % tmp, "do", "sleep", "1000"],
+                                       stderr=subprocess.PIPE, text=True)
+            wait_until(lambda: len(descendants(process.pid)) >= 3)
+            time.sleep(0.3)
+            os.kill(descendants(process.pid)[0], signal.SIGSEGV)
+            _, err = process.communicate(timeout=20)
+            self.assertEqual(process.returncode, 128)
+            self.assertRegex(err.splitlines()[0], "^runsc: the Sentry crashed: SIGSEGV")
+            with open(tmp + "/log", encoding="utf-8") as f:
+                self.assertIn("the Sentry crashed", f.read())
+
     def test_killed_stub(self):
         # Whichever of the container's processes it is, the sandbox goes on or ends, but cleanly.
         process, children = self.start()
@@ -292,6 +305,15 @@ class Terminals(unittest.TestCase):
             status = t.wait()
             self.assertTrue(os.WIFSIGNALED(status))
             self.assertEqual(os.WTERMSIG(status), sig)
+
+    def test_an_interrupt_ends_the_calling_script(self):
+        for command, after in (("sleep 100", False), ("sh -c 'kill -INT $$'", True)):
+            t = Terminal("bash", "-c", RUNSC + " do " + command + "; echo after")
+            time.sleep(0.7)
+            t.send("\x03" if not after else "x")
+            status = t.wait()
+            self.assertEqual("after" in t.output, after, t.output)
+            self.assertEqual(os.WIFSIGNALED(status), not after)
 
     def test_the_whole_job_stops(self):
         t = Terminal("bash", "--norc", "-i")
