@@ -3,11 +3,37 @@
 #include "pkg/sentry/fs/sys/filesystem.h"
 
 #include <linux/magic.h>
+#include <sys/sysinfo.h>
+
+#include <algorithm>
 
 #include "absl/strings/str_format.h"
 #include "pkg/sentry/vfs/vfs.h"
 
 namespace cvisor::fs::sys {
+namespace {
+
+// A CPU mask as the kernel prints it: hexadecimal groups of 32 bits, the highest first.
+std::string CpuMask(int cpus) {
+  std::string out;
+  for (int group = (cpus - 1) / 32; group >= 0; --group) {
+    const int bits = std::min(cpus - group * 32, 32);
+    const uint64_t mask = (uint64_t{1} << bits) - 1;
+    out += out.empty() ? absl::StrFormat("%x", mask) : absl::StrFormat(",%08x", mask);
+  }
+  return out + "\n";
+}
+
+Result<std::string> NodeMemInfo() {
+  struct sysinfo s = {};
+  ::sysinfo(&s);
+  const uint64_t total = s.totalram * s.mem_unit >> 10, available = s.freeram * s.mem_unit >> 10;
+  return absl::StrFormat("Node 0 MemTotal:       %8d kB\nNode 0 MemFree:        %8d kB\n"
+                         "Node 0 MemUsed:        %8d kB\n",
+                         total, available, total - available);
+}
+
+}  // namespace
 
 FileSystem::FileSystem(int cpus)
     : SyntheticFileSystem("sysfs", SYSFS_MAGIC, /*cache_dentries=*/true), cpus_(cpus) {}
@@ -42,6 +68,12 @@ Ref<vfs::Inode> FileSystem::MakeRoot() {
   node->Add("possible", text("0\n"));
   auto node0 = node->AddDir("node0", 0755);
   node0->Add("cpulist", text(range));
+  node0->Add("cpumap", text(CpuMask(cpus_)));
+  node0->Add("distance", text("10\n"));
+  node0->Add("meminfo", vfs::NewFunctionFile(*this, 0444, NodeMemInfo));
+  for (const char* name : {"has_cpu", "has_memory", "has_normal_memory"}) {
+    node->Add(name, text("0\n"));
+  }
   return root;
 }
 
