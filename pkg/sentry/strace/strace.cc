@@ -2,6 +2,8 @@
 
 #include "pkg/sentry/strace/strace.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <bitset>
 
@@ -60,8 +62,15 @@ void Call::Finish(const Result<uint64_t>& result) {
                               args_.value[2], args_.value[3], args_.value[4], args_.value[5]);
     }
     bool first = true;
+    bool has_mode = true;
     for (int i = 0; i < 6 && info_->args[i] != ArgFormat::kNone; ++i) {
-      if (info_->args[i] == ArgFormat::kSkip) continue;
+      const ArgFormat format = info_->args[i];
+      if (format == ArgFormat::kSkip) continue;
+      // The mode of open(2) means something only where a file may be created.
+      if (format == ArgFormat::kOpenFlags) {
+        has_mode = (args_.value[i] & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) != 0;
+      }
+      if (format == ArgFormat::kOctalMode && !has_mode) continue;
       if (!first) line += ", ";
       first = false;
       line += IsOutput(info_->args[i]) ? FormatArgument(t_, *info_, args_, i, &result) : text_[i];

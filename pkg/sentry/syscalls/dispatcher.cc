@@ -35,6 +35,14 @@ Result<uint64_t> Dispatcher::Dispatch(Task& t, uint64_t number) {
   return info->handler(t, args);
 }
 
+void Dispatcher::OnSignal(Task& t, const siginfo_t& info) {
+  if (strace::Enabled()) strace::TraceSignal(t.tid(), info);
+}
+
+void Dispatcher::OnExit(Task& t, int status) {
+  if (strace::Enabled()) strace::TraceExit(t.tid(), status);
+}
+
 Result<uint64_t> Dispatcher::Missing(Task& t, uint64_t number, const SyscallArgs& args, bool first) {
   if (first) {
     const SyscallInfo* info = FindSyscall(number);

@@ -20,6 +20,9 @@ class Dispatcher : public kernel::SyscallDispatcher {
   Dispatcher();
   // ENOSYS for what the table does not have; the first time that is logged with its arguments.
   Result<uint64_t> Dispatch(Task& t, uint64_t number) override;
+  // Lines of strace.
+  void OnSignal(Task& t, const siginfo_t& info) override;
+  void OnExit(Task& t, int status) override;
 
   // How often the call was made, whether implemented or not. 0 for numbers that are no call.
   uint64_t count(uint64_t number) const {
