@@ -155,6 +155,7 @@ def main():
     sandbox = [os.path.abspath(args.runsc), '--platform=' + args.platform, 'do', '--']
     worse = []
     better = []
+    absent = {}  # module -> tests that ran natively only, because the sandboxed run ended before
     totals = [0] * 6
     print('| module | native passed/failed/skipped | sandboxed passed/failed/skipped | seconds native/sandboxed |')
     print('| --- | --- | --- | --- |', flush=True)
@@ -178,13 +179,18 @@ def main():
             bad = ('fail', 'error', 'absent')
             if before == after or (before in bad and after in bad):
                 continue
-            (worse if before == 'pass' else better).append((name, before, after, reason))
+            if after == 'absent':
+                absent[module] = absent.get(module, 0) + 1
+            else:
+                (worse if before == 'pass' else better).append((name, before, after, reason))
     print('| total | {}/{}/{} | {}/{}/{} | |'.format(*totals))
     for title, rows in (('Pass natively, not in the sandbox', worse), ('Other differences', better)):
         print(f'\n{title}: {len(rows)}')
         for name, before, after, reason in rows:
             print(f'  {name}: {before} -> {after}: {reason[:200]}')
-    return 1 if worse else 0
+    for module, number in absent.items():
+        print(f'\n{module}: {number} tests were not reached in the sandbox')
+    return 1 if worse or absent else 0
 
 
 if __name__ == '__main__':

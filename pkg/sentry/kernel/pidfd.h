@@ -27,6 +27,15 @@ class PidFd : public vfs::FileDescription {
   const Ref<ThreadGroup> tg_;
 };
 
+// What inodes of procfs implement that stand for a process, so that a descriptor of /proc/PID does
+// where Linux takes one for a pidfd (pidfd_send_signal(2)).
+class ProcessInode {
+ public:
+  virtual ~ProcessInode() = default;
+  // The process, also after its end; null when the inode stands for something else (a thread).
+  virtual Ref<ThreadGroup> Process() const = 0;
+};
+
 Ref<PidFd> NewPidFd(Ref<ThreadGroup> tg, bool nonblock);
 
 }  // namespace cvisor::kernel

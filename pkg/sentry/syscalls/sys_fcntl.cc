@@ -243,7 +243,12 @@ Result<uint64_t> Fcntl(Task& t, const SyscallArgs& a) {
     case F_SETPIPE_SZ: return PipeSize(t, *file, true, arg);
     case F_ADD_SEALS: return AddSeals(*file, arg);
     case F_GET_SEALS: return GetSeals(*file);
-    default: return Errno::kEINVAL;  // F_NOTIFY too: no dnotify
+    case F_NOTIFY:
+      // Without events it ends all notifications of the description, and there never are any: like a
+      // kernel without dnotify, any other request is EINVAL.
+      if ((arg & ~uint64_t{DN_MULTISHOT}) == 0) return 0;
+      return Errno::kEINVAL;
+    default: return Errno::kEINVAL;
   }
 }
 

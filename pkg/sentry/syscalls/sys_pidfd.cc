@@ -18,6 +18,16 @@ Result<Ref<kernel::PidFd>> GetPidFd(Task& t, int fd) {
   return pidfd;
 }
 
+// A pidfd's process, or that of a descriptor of /proc/PID.
+Result<Ref<kernel::ThreadGroup>> GetProcess(Task& t, int fd) {
+  ASSIGN_OR_RETURN(auto file, t.GetFile(fd));
+  if (auto pidfd = RefCast<kernel::PidFd>(file); pidfd != nullptr) return pidfd->tg();
+  if (auto* inode = dynamic_cast<kernel::ProcessInode*>(&file->inode()); inode != nullptr) {
+    if (auto tg = inode->Process(); tg != nullptr) return tg;
+  }
+  return Errno::kEBADF;
+}
+
 // The leader of a live process; ESRCH when it is gone.
 Result<Ref<Task>> LeaderOf(kernel::ThreadGroup& tg) {
   MutexLock lock(tg.kernel().task_mutex());
@@ -47,8 +57,8 @@ Result<uint64_t> PidfdOpen(Task& t, const SyscallArgs& a) {
 Result<uint64_t> PidfdSendSignal(Task& t, const SyscallArgs& a) {
   const int sig = a[1].As<int>();
   if (a[3].raw != 0) return Errno::kEINVAL;
-  ASSIGN_OR_RETURN(auto pidfd, GetPidFd(t, a[0].As<int>()));
-  ASSIGN_OR_RETURN(auto leader, LeaderOf(*pidfd->tg()));
+  ASSIGN_OR_RETURN(auto tg, GetProcess(t, a[0].As<int>()));
+  ASSIGN_OR_RETURN(auto leader, LeaderOf(*tg));
   if (sig != 0 && !kernel::ValidSignal(sig)) return Errno::kEINVAL;
   siginfo_t info = kernel::MakeKillInfo(sig, SI_USER, t.tg().id(), t.creds()->ruid);
   if (a[2].raw != 0) {

@@ -46,6 +46,12 @@ Result<Ref<Task>> FindTarget(Task& t, pid_t pid) {
   return found;
 }
 
+// The affinity calls do not check for negative ids first, as the scheduler's calls do.
+Result<Ref<Task>> FindAffinityTarget(Task& t, pid_t pid) {
+  if (pid < 0) return Errno::kESRCH;
+  return FindTarget(t, pid);
+}
+
 bool MayChange(Task& t, Task& target) {
   const CredsRef mine = t.creds(), theirs = target.creds();
   return mine->euid == theirs->euid || mine->euid == theirs->ruid || mine->HasCap(CAP_SYS_NICE);
@@ -143,7 +149,7 @@ Result<uint64_t> SchedSetaffinity(Task& t, const SyscallArgs& a) {
   cpu_set_t wanted;
   CPU_ZERO(&wanted);
   RETURN_IF_ERROR(t.mm().CopyInBytes(a[2].raw, &wanted, size));
-  ASSIGN_OR_RETURN(auto target, FindTarget(t, a[0].As<pid_t>()));
+  ASSIGN_OR_RETURN(auto target, FindAffinityTarget(t, a[0].As<pid_t>()));
   if (!MayChange(t, *target)) return Errno::kEPERM;
   cpu_set_t possible, result;
   CPU_ZERO(&possible);
@@ -160,7 +166,7 @@ Result<uint64_t> SchedGetaffinity(Task& t, const SyscallArgs& a) {
   const auto size = a[1].As<uint32_t>();
   const size_t needed = (static_cast<size_t>(t.kernel().cpu_count()) + 63) / 64 * 8;
   if (size < needed || size % sizeof(uint64_t) != 0) return Errno::kEINVAL;
-  ASSIGN_OR_RETURN(auto target, FindTarget(t, a[0].As<pid_t>()));
+  ASSIGN_OR_RETURN(auto target, FindAffinityTarget(t, a[0].As<pid_t>()));
   const cpu_set_t set = target->scheduling().affinity;
   RETURN_IF_ERROR(t.mm().CopyOutBytes(a[2].raw, &set, needed));
   return needed;

@@ -104,7 +104,7 @@ constexpr SyscallInfo kTable[] = {
     Missing(69, "msgsnd", kIpc),
     Missing(70, "msgrcv", kIpc),
     Missing(71, "msgctl", kIpc),
-    {72, "fcntl", Fcntl, {kFd, kFcntlCmd, kFcntlArg}, kPartial, "no leases, no F_NOTIFY"},
+    {72, "fcntl", Fcntl, {kFd, kFcntlCmd, kFcntlArg}, kPartial, "no leases, no notifications (F_NOTIFY only ends them)"},
     {73, "flock", Flock, {kFd, kFlockOp}, kFull},
     {74, "fsync", Fsync, {kFd}, kFull},
     {75, "fdatasync", Fdatasync, {kFd}, kFull},

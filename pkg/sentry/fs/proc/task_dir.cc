@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_format.h"
 #include "pkg/sentry/fs/proc/internal.h"
+#include "pkg/sentry/kernel/pidfd.h"
 #include "pkg/sentry/vfs/vfs.h"
 
 namespace cvisor::fs::proc {
@@ -380,10 +381,14 @@ Result<Ref<vfs::FsContext>> InspectFs(Task& t) {
 }
 
 // Entries are made when they are looked up: a task directory itself costs next to nothing.
-class TaskDir : public OwnedBy<TaskDirBase> {
+class TaskDir : public OwnedBy<TaskDirBase>, public kernel::ProcessInode {
  public:
   TaskDir(FileSystem& fs, Ref<Task> task, bool thread)
       : OwnedBy<TaskDirBase>(task, fs, EntryIno(task->tid(), kDir)), fs_(fs), thread_(thread) {}
+
+  Ref<ThreadGroup> Process() const override {
+    return thread_ ? nullptr : Ref<ThreadGroup>(&task_->tg());
+  }
 
   Result<Ref<vfs::Inode>> LookupDynamic(std::string_view name) override {
     for (const FileSpec& spec : kFiles) {
