@@ -201,7 +201,7 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
         parent = tg_->parent_ != nullptr ? tg_->parent_ : tg_->pid_ns_->init();
         tg->exit_signal_ = tg_->exit_signal_;
       }
-      tg->parent_ = parent;
+      tg->SetParent(parent);
       if (parent != nullptr) parent->children_.insert(tg.get());
       tg->JoinGroup(Ref<ProcessGroup>(tg_->group()));
       tg->exit_uid_ = child->creds_->ruid;

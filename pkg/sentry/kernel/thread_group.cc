@@ -46,6 +46,11 @@ pid_t ThreadGroup::IdIn(const PidNamespace& ns) const {
   return 0;
 }
 
+void ThreadGroup::SetParent(ThreadGroup* parent) {
+  parent_ = parent;
+  own_parent_id_.store(parent == nullptr ? 0 : parent->IdIn(*pid_ns_), std::memory_order_relaxed);
+}
+
 pid_t ThreadGroup::ParentId(const PidNamespace& ns) const {
   return parent_ == nullptr ? 0 : parent_->IdIn(ns);
 }
@@ -307,7 +312,7 @@ void ThreadGroup::ReparentChildren() {
   ThreadGroup* reaper = FindReaper();
   const auto children = std::exchange(children_, {});
   for (ThreadGroup* child : children) {
-    child->parent_ = reaper;
+    child->SetParent(reaper);
     if (reaper != nullptr) reaper->children_.insert(child);
     for (Task* t : child->tasks_) {
       if (t->parent_death_signal != 0 && !t->dead_) {
@@ -406,7 +411,7 @@ void ThreadGroup::Reap() {
   reaped_ = true;
   const Ref<ThreadGroup> keep(this);
   if (parent_ != nullptr) parent_->children_.erase(this);
-  parent_ = nullptr;
+  SetParent(nullptr);
   LeaveGroup();
   for (const auto& [ns, id] : ids_) {
     ns->thread_groups_.erase(id);

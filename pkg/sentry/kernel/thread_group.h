@@ -85,6 +85,8 @@ class ThreadGroup : public RefCounted {
   bool is_reaped() const { return reaped_; }
   // Parent's number in ns; 0 if outside.
   pid_t ParentId(const PidNamespace& ns) const;
+  // The same in the process's own namespace, for getppid(2): any thread, no lock.
+  pid_t own_parent_id() const { return own_parent_id_.load(std::memory_order_relaxed); }
 
   // --- System calls.
   Result<pid_t> Setsid();
@@ -145,6 +147,7 @@ class ThreadGroup : public RefCounted {
 
   // Task mutex held.
   bool Matches(const WaitOptions& opts, ThreadGroup& caller, const PidNamespace& ns) const;
+  void SetParent(ThreadGroup* parent);
   void BecomeZombie();
   void FinishZombie();  // tells the parent, or is reaped at once
   void Reap();
@@ -171,7 +174,7 @@ class ThreadGroup : public RefCounted {
   Task* leader_ = nullptr;
   std::vector<Task*> tasks_;
   size_t live_tasks_ = 0;
-  ThreadGroup* parent_ = nullptr;
+  ThreadGroup* parent_ = nullptr;  // changed by SetParent() only
   std::set<ThreadGroup*, OlderFirst> children_;
   Ref<ProcessGroup> group_;
   std::atomic<bool> zombie_{false};  // written under the task mutex; read by pidfds without
@@ -188,6 +191,7 @@ class ThreadGroup : public RefCounted {
   bool awaited_outside_ = false;  // Kernel::WaitForExit reaps it; fixed before the process runs
   Task* exec_task_ = nullptr;  // de_thread in progress on behalf of this one
   std::atomic<pid_t> id_{0};
+  std::atomic<pid_t> own_parent_id_{0};
 
   // Signal mutex:
   mutable Mutex signal_mutex_;

@@ -245,8 +245,7 @@ Result<uint64_t> Getpid(Task& t, const SyscallArgs&) { return static_cast<uint64
 Result<uint64_t> Gettid(Task& t, const SyscallArgs&) { return static_cast<uint64_t>(t.tid()); }
 
 Result<uint64_t> Getppid(Task& t, const SyscallArgs&) {
-  MutexLock lock(t.kernel().task_mutex());
-  return static_cast<uint64_t>(t.tg().ParentId(t.pid_ns()));
+  return static_cast<uint64_t>(t.tg().own_parent_id());
 }
 
 Result<uint64_t> Getpgid(Task& t, const SyscallArgs& a) {
