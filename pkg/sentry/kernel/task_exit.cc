@@ -5,6 +5,7 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sys/wait.h>
+#include <string.h>
 #include <time.h>
 
 #include <algorithm>
@@ -23,26 +24,64 @@ constexpr int kRobustListLimit = 2048;
 
 }  // namespace
 
+namespace {
+
+// Reads user memory a page at a time, for walks along lists whose nodes lie close together.
+class PageReader {
+ public:
+  explicit PageReader(mm::MemoryManager& mm) : mm_(mm) {}
+
+  template <typename T>
+  Result<T> Read(UserAddr addr) {
+    const UserAddr page = addr & ~uint64_t{sizeof(bytes_) - 1};
+    const uint64_t offset = addr - page;
+    if (offset + sizeof(T) > sizeof(bytes_)) return mm_.CopyIn<T>(addr);
+    if (page != page_) {
+      page_ = kNone;
+      RETURN_IF_ERROR(mm_.CopyInBytes(page, bytes_, sizeof(bytes_)));
+      page_ = page;
+    }
+    T value;
+    memcpy(&value, bytes_ + offset, sizeof(T));
+    return value;
+  }
+
+ private:
+  static constexpr UserAddr kNone = ~uint64_t{0};
+  mm::MemoryManager& mm_;
+  UserAddr page_ = kNone;
+  std::byte bytes_[4096];
+};
+
+}  // namespace
+
 void Task::ExitRobustList() {
   if (robust_list == 0) return;
   const UserAddr head_addr = std::exchange(robust_list, 0);
   const auto head = mm_->CopyIn<robust_list_head>(head_addr);
   if (!head.ok()) return;
+  PageReader reader(*mm_);
   // Bit 0 of an entry's address marks a PI futex.
   const auto entry_of = [](const void* p) { return reinterpret_cast<uint64_t>(p); };
-  const auto handle = [&](uint64_t entry) {
-    kernel_.futexes().OwnerDied(*this, (entry & ~uint64_t{1}) + head->futex_offset,
-                                (entry & 1) != 0);
-  };
   const uint64_t pending = entry_of(head->list_op_pending);
   uint64_t entry = entry_of(head->list.next);
   for (int i = 0; i < kRobustListLimit && (entry & ~uint64_t{1}) != head_addr; ++i) {
-    const auto next = mm_->CopyIn<uint64_t>(entry & ~uint64_t{1});
-    if (entry != pending) handle(entry);
+    const auto next = reader.Read<uint64_t>(entry & ~uint64_t{1});
+    if (entry != pending) {
+      // What others own is not looked at twice: a lock becomes this thread's by its own doing only.
+      const UserAddr futex = (entry & ~uint64_t{1}) + head->futex_offset;
+      const auto word = reader.Read<uint32_t>(futex);
+      if (word.ok() && (*word & FUTEX_TID_MASK) == static_cast<uint32_t>(tid())) {
+        kernel_.futexes().OwnerDied(*this, futex, (entry & 1) != 0);
+      }
+    }
     if (!next.ok()) break;
     entry = *next;
   }
-  if ((pending & ~uint64_t{1}) != 0) handle(pending);
+  if ((pending & ~uint64_t{1}) != 0) {
+    kernel_.futexes().OwnerDied(*this, (pending & ~uint64_t{1}) + head->futex_offset,
+                                (pending & 1) != 0);
+  }
 }
 
 void Task::FinishVfork() {
