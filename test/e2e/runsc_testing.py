@@ -4,6 +4,7 @@
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import time
 import unittest
+import xml.etree.ElementTree
 
 TIMEOUT = 60
 
@@ -144,5 +146,65 @@ class Terminal:
         raise AssertionError("still running; output: %r" % self.output)
 
 
+class _XmlResult(unittest.TextTestResult):
+    """Keeps what the XML report says about each case."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.cases = {}
+
+    def startTest(self, test):
+        super().startTest(test)
+        self.cases[test.id()] = [time.monotonic(), 0.0, None, None]
+
+    def stopTest(self, test):
+        case = self.cases[test.id()]
+        case[1] = time.monotonic() - case[0]
+        super().stopTest(test)
+
+    def _note(self, test, kind, text):
+        if test.id() not in self.cases:  # setUpClass and the like
+            self.cases[test.id()] = [0, 0.0, None, None]
+        self.cases[test.id()][2:] = [kind, text]
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self._note(test, "failure", self.failures[-1][1])
+
+    def addError(self, test, err):
+        super().addError(test, err)
+        self._note(test, "failure", self.errors[-1][1])
+
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            self._note(test, "failure", (self.failures + self.errors)[-1][1])
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        self._note(test, "skipped", reason)
+
+    def write(self, path):
+        def clean(text):
+            return re.sub("[^\t\n\x20-\ud7ff\ue000-\ufffd]", "?", text)
+        suite = xml.etree.ElementTree.Element(
+            "testsuite", name=os.environ.get("TEST_TARGET", "e2e"), tests=str(len(self.cases)))
+        for name, (_, seconds, kind, text) in self.cases.items():
+            _, cls, method = ("." + name).rsplit(".", 2)
+            case = xml.etree.ElementTree.SubElement(
+                suite, "testcase", name=clean(method), classname=clean(cls),
+                time="%.3f" % seconds)
+            if kind is not None:
+                xml.etree.ElementTree.SubElement(case, kind, message=kind).text = clean(text)
+        root = xml.etree.ElementTree.Element("testsuites")
+        root.append(suite)
+        xml.etree.ElementTree.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+
+
 def main():
-    unittest.main(verbosity=2)
+    """Runs the script's tests; each case goes into Bazel's XML report."""
+    runner = unittest.TextTestRunner(verbosity=2, resultclass=_XmlResult)
+    program = unittest.main(testRunner=runner, exit=False)
+    if os.environ.get("XML_OUTPUT_FILE"):
+        program.result.write(os.environ["XML_OUTPUT_FILE"])
+    sys.exit(0 if program.result.wasSuccessful() else 1)
