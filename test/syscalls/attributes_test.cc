@@ -2,6 +2,7 @@
 
 // Attributes of files: stat(2), statx(2), chmod(2), chown(2), utimensat(2), xattr(7),
 // statfs(2).
+#include <grp.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>

@@ -21,6 +21,9 @@
 #include "test/syscalls/util/test_util.h"
 
 namespace cvisor::test {
+
+__attribute__((weak)) int HelperMain(int, char**) { return 97; }
+
 namespace {
 
 // Many times what the slowest case needs.
@@ -125,4 +128,7 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace cvisor::test
 
-int main(int argc, char** argv) { return cvisor::test::Main(argc, argv); }
+int main(int argc, char** argv) {
+  if (argc > 1 && strcmp(argv[1], "--helper") == 0) return cvisor::test::HelperMain(argc, argv);
+  return cvisor::test::Main(argc, argv);
+}

@@ -235,6 +235,10 @@ class Shared {
   T* value_;
 };
 
+// What the program does when a test executes it again as `/proc/self/exe --helper ...`.
+// Programs that need it define it; argv is main()'s.
+int HelperMain(int argc, char** argv);
+
 // ---- Waiting --------------------------------------------------------------------------
 
 // Polls until the condition holds; false after 20 seconds.
