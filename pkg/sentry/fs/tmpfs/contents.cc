@@ -163,12 +163,21 @@ uint64_t Contents::Reserve(uint64_t offset, uint64_t length) {
   }
   uint64_t room = budget_->available();
   if (room > last - first) return length;
-  // It is tight: count the holes.
-  for (uint64_t p = first; p <= last; ++p) {
-    const auto at = static_cast<off_t>(p * kPage);
-    if (lseek(memfd_.get(), at, SEEK_DATA) == at) continue;
-    if (room == 0) return p == first ? 0 : p * kPage - offset;
-    --room;
+  // It is tight: count the pages in holes. Ranges may be huge, so go from edge to edge.
+  const int fd = memfd_.get();
+  for (uint64_t p = first; p <= last;) {
+    const off_t data = lseek(fd, static_cast<off_t>(p * kPage), SEEK_DATA);
+    const uint64_t hole_end =
+        data < 0 ? last + 1 : std::min(last + 1, static_cast<uint64_t>(data) / kPage);
+    if (hole_end - p > room) {
+      p += room;
+      return p == first ? 0 : p * kPage - offset;
+    }
+    room -= hole_end - p;
+    p = hole_end;
+    if (p > last) break;
+    const off_t hole = lseek(fd, static_cast<off_t>(p * kPage), SEEK_HOLE);
+    p = hole < 0 ? last + 1 : std::max(p + 1, PagesOf(static_cast<uint64_t>(hole)));
   }
   return length;
 }
