@@ -28,6 +28,7 @@ constexpr uint64_t kKnownResolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RES
                                    RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_CACHED;
 
 Result<uint64_t> OpenFile(Task& t, int dirfd, UserAddr path, const vfs::OpenOptions& opts) {
+  if ((opts.flags & O_CREAT) && (opts.flags & O_DIRECTORY)) return Errno::kEINVAL;  // path unseen
   ASSIGN_OR_RETURN(PathArg arg, CopyInPathAt(t, dirfd, path));
   RETURN_IF_ERROR(CheckFreeFd(t));
   ASSIGN_OR_RETURN(auto file, vfs::Open(arg.walk, arg.path, opts));

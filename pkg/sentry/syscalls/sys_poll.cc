@@ -122,8 +122,14 @@ Result<uint64_t> SelectUntil(Task& t, const SelectArgs& args, Deadline deadline)
     if (TestFd(out, fd)) wanted |= kSelectOut;
     if (TestFd(except, fd)) wanted |= kSelectExcept;
     if (wanted == 0) continue;
-    ASSIGN_OR_RETURN(auto file, t.GetFile(static_cast<int>(fd)));
-    entries.push_back({std::move(file), wanted, 0, 0});
+    auto file = t.GetFile(static_cast<int>(fd));
+    if (file.ok()) {
+      entries.push_back({std::move(*file), wanted, 0, 0});
+    } else {
+      // Open, but not for this (O_PATH): ready in every way, as POLLNVAL is.
+      RETURN_IF_ERROR(t.fds().GetAny(static_cast<int>(fd)));
+      entries.push_back({nullptr, 0, 0, wanted});
+    }
     fds.push_back(fd);
   }
 

@@ -49,8 +49,9 @@ class AnonymousInode : public Inode {
     MutexLock lock(mu_);
     return attr_;
   }
-  // fchmod(2) and fchown(2) of pipes and sockets work.
+  // fchmod(2) and fchown(2) of pipes and sockets work; inodes without a type have no attributes to set.
   Status SetAttributes(const SetAttr& set) override {
+    if (type_ == 0) return Errno::kEOPNOTSUPP;
     MutexLock lock(mu_);
     if (set.valid & SetAttr::kSize) return Errno::kEINVAL;
     const timespec now = Now();

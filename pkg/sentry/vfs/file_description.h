@@ -53,6 +53,8 @@ class FileDescription : public RefCounted {
   bool writable() const { return (flags() & O_ACCMODE) != O_RDONLY && !(flags() & O_PATH); }
   bool nonblocking() const { return (flags() & O_NONBLOCK) != 0; }
   bool is_path_only() const { return (flags() & O_PATH) != 0; }
+  // vfs/open.cc: opened with O_TMPFILE, which fcntl(F_GETFL) tells.
+  void SetTmpfile() { flags_.fetch_or(O_TMPFILE); }
   // fcntl(F_SETFL): only O_APPEND, O_ASYNC, O_DIRECT, O_NOATIME, O_NONBLOCK change.
   virtual Status SetFlags(int flags);
 

@@ -50,6 +50,7 @@ class InotifyDescription : public FileDescription {
 
   Result<size_t> Read(IoSink& dst, IoFlags flags) override;
   Result<uint64_t> Ioctl(mm::MemoryManager& mm, uint32_t cmd, uint64_t arg) override;
+  Result<int64_t> Seek(int64_t, int) override { return 0; }  // as Linux: accepted, no effect
   EventMask Readiness(EventMask mask) override;
   WaitQueue* wait_queue() override { return &queue_; }
   std::string FdInfo() override;

@@ -142,7 +142,10 @@ Result<Ref<FileDescription>> OpenTmpfile(const WalkContext& ctx, std::string_vie
   ASSIGN_OR_RETURN(Ref<Inode> inode, dir.inode().Tmpfile(how));
   ASSIGN_OR_RETURN(const Attr made, inode->GetAttr());
   Ref<Dentry> dentry = Dentry::NewUnlinked(*dir.dentry, "#" + std::to_string(made.ino), inode);
-  return FinishOpen(ctx, Path{dir.mount, dentry}, opts.flags & ~(O_DIRECTORY | kTmpfileBit), true);
+  ASSIGN_OR_RETURN(auto file, FinishOpen(ctx, Path{dir.mount, dentry},
+                                         opts.flags & ~(O_DIRECTORY | kTmpfileBit), true));
+  file->SetTmpfile();
+  return file;
 }
 
 // Makes `name` in the walker's directory, unless somebody else has made it meanwhile.

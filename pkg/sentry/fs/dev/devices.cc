@@ -23,9 +23,7 @@ constexpr std::array<std::byte, 65536> kZeros{};
 // Always ready, position without meaning: lseek(2) says 0.
 class MemoryDevice : public vfs::FileDescription {
  public:
-  MemoryDevice(const vfs::Path& path, int flags) : FileDescription(path, flags) {
-    wait_queue_hint_ = true;  // Linux lets epoll watch them: always ready
-  }
+  using FileDescription::FileDescription;
   EventMask Readiness(EventMask mask) override { return mask & (kEventIn | kEventOut); }
   Result<int64_t> Seek(int64_t, int) override { return 0; }
   Result<size_t> Pread(IoSink& dst, uint64_t, vfs::IoFlags flags) override {
@@ -81,7 +79,9 @@ class FullDevice : public MemoryDevice {
 
 class RandomDevice : public MemoryDevice {
  public:
-  using MemoryDevice::MemoryDevice;
+  RandomDevice(const vfs::Path& path, int flags) : MemoryDevice(path, flags) {
+    wait_queue_hint_ = true;  // of the memory devices the only ones that epoll may watch
+  }
   Result<size_t> Read(IoSink& dst, vfs::IoFlags) override {
     size_t done = 0;
     std::array<std::byte, 4096> buffer;

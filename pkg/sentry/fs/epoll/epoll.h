@@ -43,6 +43,9 @@ class EventPoll : public vfs::FileDescription {
   // reported go to the end of the line, so that a small `max` starves nobody.
   Result<std::vector<epoll_event>> Collect(int max);
 
+  Result<int64_t> Seek(int64_t, int) override { return 0; }  // as Linux: accepted, no effect
+  // Linux's epoll has ioctls of its own (EPIOCSPARAMS), so that unknown ones are EINVAL, not ENOTTY.
+  Result<uint64_t> Ioctl(mm::MemoryManager&, uint32_t, uint64_t) override { return Errno::kEINVAL; }
   EventMask Readiness(EventMask mask) override;
   WaitQueue* wait_queue() override;
   std::string FdInfo() override;

@@ -26,6 +26,7 @@ class EventFd : public vfs::FileDescription {
 
   Result<size_t> Read(IoSink& dst, vfs::IoFlags flags) override;
   Result<size_t> Write(IoSource& src, vfs::IoFlags flags) override;
+  Result<int64_t> Seek(int64_t, int) override { return 0; }  // as Linux: accepted, no effect
   EventMask Readiness(EventMask mask) override;
   WaitQueue* wait_queue() override { return &queue_; }
   std::string FdInfo() override;

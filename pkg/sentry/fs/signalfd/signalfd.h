@@ -33,6 +33,7 @@ class SignalFd : public vfs::FileDescription {
   void SetMask(kernel::SignalSet mask);
 
   Result<size_t> Read(IoSink& dst, vfs::IoFlags flags) override;
+  Result<int64_t> Seek(int64_t, int) override { return 0; }  // as Linux: accepted, no effect
   EventMask Readiness(EventMask mask) override;
   WaitQueue* wait_queue() override;
   std::string FdInfo() override;

@@ -28,6 +28,7 @@ class TimerFd : public vfs::FileDescription {
   ~TimerFd() override;
 
   Result<size_t> Read(IoSink& dst, vfs::IoFlags flags) override;
+  Result<int64_t> Seek(int64_t, int) override { return 0; }  // as Linux: accepted, no effect
   EventMask Readiness(EventMask mask) override;
   WaitQueue* wait_queue() override;
   // TFD_IOC_SET_TICKS.
