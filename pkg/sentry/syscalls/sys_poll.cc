@@ -128,7 +128,7 @@ Result<uint64_t> SelectUntil(Task& t, const SelectArgs& args, Deadline deadline)
     } else {
       // Open, but not for this (O_PATH): ready in every way, as POLLNVAL is.
       RETURN_IF_ERROR(t.fds().GetAny(static_cast<int>(fd)));
-      entries.push_back({nullptr, 0, 0, wanted});
+      entries.push_back({nullptr, 0, wanted, 0});
     }
     fds.push_back(fd);
   }
