@@ -13,7 +13,7 @@ find tree -name file4 -delete; find tree -type f | wc -l
 tar cf t.tar --sort=name --numeric-owner tree; mkdir x; tar xpf t.tar -C x; diff -r --no-dereference tree x/tree 2>&1 | grep -v fifo
 tar tvf t.tar | awk '{print $1, $3, $NF}'
 tar czf t.tgz tree; tar xzOf t.tgz tree/a/1/file2 | cksum
-cp -a tree copy; stat -c '%n %A %Y %s' copy/c/1/file3 copy/b/2/file2; stat -c '%n %Y' copy/a/link
+cp -a tree copy; stat -c '%n %A %y %s' copy/c/1/file3; stat -c '%n %A %s' copy/b/2/file2; stat -c '%n %Y' copy/a/link
 mv copy moved; rm -rf moved/a; ls -R moved | head -n 8
 du -s --apparent-size tree/b/1 | cut -f 2; df . > /dev/null && echo df
 cmp tree/a/1/file1 x/tree/a/1/file1 && echo equal

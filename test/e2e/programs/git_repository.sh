@@ -17,7 +17,7 @@ sed -i '1s/^/changed /' include/can.h; git diff --stat; git stash -q; git status
 git checkout -q -- .; git tag -m tagged v1; git describe
 git gc -q --prune=now; git fsck --strict; git count-objects | cut -d' ' -f1; ls .git/objects/pack/*.pack | wc -l
 git clone -q . ../clone; cd ../clone; git log -1 --format=%H; git grep -c struct | wc -l
-git format-patch -q -3 HEAD; ls *.patch; git rebase -q HEAD~3; git blame notes | wc -l
+git format-patch -q -3 HEAD; ls *.patch; git rebase -q HEAD~2; git rev-list --count HEAD; git blame notes | wc -l
 git archive HEAD | tar t | wc -l; git bundle create -q ../b.bundle main; git bundle verify -q ../b.bundle > /dev/null && echo bundle
-git rm -rq include; git commit -qm gone; git show --stat | tail -n 1; git bisect start -q HEAD HEAD~5 2>/dev/null | head -n 1
-cd ..; rm -rf repo/.git/index repo/.git/logs clone b.bundle repo/.git
+git rm -rq include; git commit -qm gone; git show --stat | tail -n 1; git bisect start HEAD HEAD~5 | head -n 1; git bisect reset -q 2>/dev/null || true; git worktree add -q ../wt; git worktree list | wc -l
+cd ..; rm -rf clone b.bundle wt repo/.git

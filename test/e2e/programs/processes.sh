@@ -5,7 +5,8 @@ sleep 40 & s=$!
 ps -o comm=,stat=,ppid= -p $s | awk -v p=$$ '{print $1, $2, $3 == p}'
 ps -p $s -o args=; pgrep -P $$ -x sleep | grep -qx $s && echo pgrep
 kill -0 $s && echo alive; pkill -P $$ -x sleep; wait $s 2>/dev/null; echo "pkill: $?"
-ps aux | head -n 1; ps -ef | head -n 1; ps -eLf | head -n 1
+# The columns' widths follow pid_max.
+ps aux | head -n 1 | tr -s ' '; ps -ef | head -n 1 | tr -s ' '; ps -eLf | head -n 1 | tr -s ' '
 [ "$(cat /proc/self/comm)" = cat ] && tr '\0' ' ' < /proc/self/cmdline; echo
 readlink /proc/self/exe; readlink /proc/self/cwd | grep -c cvisor; ls /proc/self/fd | wc -l
 uptime | grep -c 'load average'; free | awk '{print $1}' | head -n 3; vmstat 2>/dev/null | wc -l

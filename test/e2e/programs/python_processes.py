@@ -71,7 +71,7 @@ def main():
     try:
         subprocess.run(["sleep", "10"], timeout=0.2)
     except subprocess.TimeoutExpired as e:
-        print(e)
+        print(e.cmd)
     for bad in (["/nonexistent"], ["/etc/passwd"]):
         try:
             subprocess.run(bad)
