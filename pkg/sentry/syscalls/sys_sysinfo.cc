@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
+#include <sys/personality.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -46,7 +47,8 @@ Result<uint64_t> Uname(Task& t, const SyscallArgs& a) {
   SetField(u.nodename, t.uts().hostname());
   SetField(u.release, kernel::Kernel::kRelease);
   SetField(u.version, kernel::Kernel::kVersion);
-  SetField(u.machine, kernel::Kernel::kMachine);
+  // setarch(8): the name that 32-bit programs' builds go by.
+  SetField(u.machine, (t.personality & PER_MASK) == PER_LINUX32 ? "i686" : kernel::Kernel::kMachine);
   SetField(u.domainname, t.uts().domainname());
   RETURN_IF_ERROR(t.CopyOut(a[0].raw, u));
   return 0;
