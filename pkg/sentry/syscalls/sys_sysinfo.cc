@@ -5,9 +5,9 @@
 
 #include <linux/membarrier.h>
 #include <sched.h>
+#include <sys/personality.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
-#include <sys/personality.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <unistd.h>
