@@ -241,6 +241,7 @@ TEST_F(ExecTest, TooBig) {
                 std::vector<const char*> many(100, fits.c_str());
                 many.push_back(nullptr);
                 EXPECT_THAT(execv("/bin/true", const_cast<char**>(many.data())), FailsWith(E2BIG));
+                ExitIfFailed();
                 argv[1] = fits.c_str();
                 execv("/bin/true", const_cast<char**>(argv));
                 ADD_FAILURE() << ErrnoName(errno);
@@ -373,6 +374,7 @@ TEST_F(ExecTest, StateThatSurvives) {
                 getrlimit(RLIMIT_CORE, &old);
                 const rlimit core = {12345, old.rlim_max};
                 setrlimit(RLIMIT_CORE, old.rlim_max < r.rlim_cur ? &old : &core);
+                ExitIfFailed();
                 execl(kSelf, "x", "--helper", "state", dir_.path().c_str(),
                       std::to_string(getpgrp()).c_str(), std::to_string(timer).c_str(), nullptr);
               }),
@@ -425,11 +427,11 @@ TEST_F(ExecTest, Execveat) {
   EXPECT_THAT(InChild([&] {
                 EXPECT_THAT(execveat(d.get(), "missing", argv, environ, 0), FailsWith(ENOENT));
                 EXPECT_THAT(execveat(f.get(), "", argv, environ, 0), FailsWith(ENOENT));
-                EXPECT_THAT(execveat(f.get(), "", argv, environ, 0x100000), FailsWith(EINVAL));
                 EXPECT_THAT(execveat(12345, "true", argv, environ, 0), FailsWith(EBADF));
                 EXPECT_EQ(symlink("/bin/true", dir_.c("link")), 0);
                 EXPECT_THAT(execveat(AT_FDCWD, dir_.c("link"), argv, environ, AT_SYMLINK_NOFOLLOW),
                             FailsWith(ELOOP));
+                ExitIfFailed();
                 execveat(d.get(), "true", argv, environ, 0);
               }),
               ExitedWith(0));

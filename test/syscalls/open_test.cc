@@ -221,6 +221,7 @@ TEST_F(OpenTest, UnlinkedFileStaysUsable) {
 
 TEST_F(OpenTest, TmpFile) {
   Fd fd = Open(dir_.path(), O_RDWR | O_TMPFILE, 0640);
+  EXPECT_EQ(fcntl(fd.get(), F_GETFL) & O_TMPFILE, O_TMPFILE);
   EXPECT_THAT(write(fd.get(), "temporary", 9), SucceedsWith(9));
   struct stat st;
   EXPECT_THAT(fstat(fd.get(), &st), SucceedsWith(0));

@@ -128,6 +128,16 @@ TEST(SelectTest, EndOfFileIsReadable) {
   EXPECT_THAT(select(p.reader.get() + 1, &r, nullptr, nullptr, &zero), SucceedsWith(1));
 }
 
+TEST(SelectTest, PathDescriptorsAreReadyInEverySet) {
+  Fd fd = Open("/", O_PATH);
+  fd_set in, out, except;
+  for (fd_set* set : {&in, &out, &except}) {
+    FD_ZERO(set);
+    FD_SET(fd.get(), set);
+  }
+  EXPECT_THAT(select(fd.get() + 1, &in, &out, &except, nullptr), SucceedsWith(3));
+}
+
 TEST(SelectTest, Errors) {
   fd_set r;
   FD_ZERO(&r);
@@ -240,6 +250,13 @@ TEST_F(EpollTest, Errors) {
   EXPECT_THAT(Ctl(EPOLL_CTL_MOD, p.writer.get(), EPOLLOUT), FailsWith(ENOENT));
   EXPECT_THAT(Ctl(EPOLL_CTL_DEL, p.writer.get(), 0), FailsWith(ENOENT));
   EXPECT_THAT(Add(file.get(), EPOLLIN), FailsWith(EPERM));
+  // Event loops whose standard input is /dev/null rely on this.
+  for (const char* device : {"/dev/null", "/dev/zero", "/dev/full"}) {
+    Fd fd = Open(device, O_RDWR);
+    EXPECT_THAT(Add(fd.get(), EPOLLIN), FailsWith(EPERM)) << device;
+  }
+  Fd random = Open("/dev/urandom", O_RDONLY);
+  EXPECT_THAT(Add(random.get(), EPOLLIN), SucceedsWith(0));
   EXPECT_THAT(Add(ep_.get(), EPOLLIN), FailsWith(EINVAL));
   EXPECT_THAT(Add(12345, EPOLLIN), FailsWith(EBADF));
   EXPECT_THAT(Ctl(99, p.writer.get(), EPOLLIN), FailsWith(EINVAL));

@@ -533,6 +533,12 @@ TEST(ProcessTest, Pidfd) {
   ASSERT_GE(fd.get(), 0);
   EXPECT_EQ(Poll(fd.get(), POLLIN), 0);
   EXPECT_THAT(syscall(SYS_pidfd_send_signal, fd.get(), 0, nullptr, 0), SucceedsWith(0));
+  // The directory of a process does too, that of a thread does not.
+  const std::string proc = "/proc/" + std::to_string(child.pid());
+  Fd process = Open(proc, O_DIRECTORY);
+  EXPECT_THAT(syscall(SYS_pidfd_send_signal, process.get(), 0, nullptr, 0), SucceedsWith(0));
+  Fd thread = Open(proc + "/task/" + std::to_string(child.pid()), O_DIRECTORY);
+  EXPECT_THAT(syscall(SYS_pidfd_send_signal, thread.get(), 0, nullptr, 0), FailsWith(EBADF));
   EXPECT_THAT(syscall(SYS_pidfd_send_signal, fd.get(), SIGTERM, nullptr, 0), SucceedsWith(0));
   EXPECT_EQ(Poll(fd.get(), POLLIN, kLongMs), POLLIN);
   EXPECT_THAT(child.Wait(), KilledBy(SIGTERM));

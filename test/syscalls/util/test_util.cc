@@ -132,10 +132,19 @@ int Parts() {
   }
   return failed;
 }
+// The failures that this process inherited.
+int parts_at_fork = 0;
 }  // namespace
+
+void ExitIfFailed() {
+  if (Parts() == parts_at_fork) return;
+  fflush(nullptr);
+  _exit(1);
+}
 
 pid_t Fork(const std::function<void()>& body) {
   const int before = Parts();
+  parts_at_fork = before;
   fflush(nullptr);
   const pid_t pid = fork();
   if (pid == 0) {

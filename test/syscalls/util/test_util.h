@@ -184,6 +184,9 @@ int InChild(const std::function<void()>& body);
 // Starts such a child; the caller waits for it.
 pid_t Fork(const std::function<void()>& body);
 
+// In such a child, before an exec that would hide failed expectations: exits if there are any.
+void ExitIfFailed();
+
 // waitpid(), through EINTR. Returns the wait status, or -1.
 int Wait(pid_t pid, int options = 0);
 

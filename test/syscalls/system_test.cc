@@ -1,0 +1,337 @@
+// Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
+
+// prlimit(2), prctl(2), sched(7), uname(2), sysinfo(2), getrandom(2), personality(2),
+// getpriority(2), getcpu(2), membarrier(2), the devices /dev/{null,zero,full,random}.
+#include <linux/membarrier.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
+#include <sys/utsname.h>
+
+#include "test/syscalls/util/test_util.h"
+
+namespace cvisor::test {
+namespace {
+
+TEST(LimitTest, GetSetAndInherit) {
+  EXPECT_THAT(InChild([] {
+                rlimit old;
+                for (int r = 0; r < RLIM_NLIMITS; ++r) {
+                  EXPECT_THAT(syscall(SYS_getrlimit, r, &old), SucceedsWith(0)) << r;
+                  EXPECT_LE(old.rlim_cur, old.rlim_max) << r;
+                }
+                rlimit limit = {100, 200};
+                EXPECT_THAT(setrlimit(RLIMIT_NOFILE, &limit), SucceedsWith(0));
+                EXPECT_THAT(InChild([] {
+                              rlimit now;
+                              getrlimit(RLIMIT_NOFILE, &now);
+                              EXPECT_EQ(now.rlim_cur, 100u);
+                              EXPECT_EQ(now.rlim_max, 200u);
+                            }),
+                            ExitedWith(0));
+                limit = {201, 200};
+                EXPECT_THAT(setrlimit(RLIMIT_NOFILE, &limit), FailsWith(EINVAL));
+                limit = {200, 200};
+                EXPECT_THAT(setrlimit(RLIMIT_NOFILE, &limit), SucceedsWith(0));
+                BecomeNobody();
+                limit = {200, 300};
+                EXPECT_THAT(setrlimit(RLIMIT_NOFILE, &limit), FailsWith(EPERM));
+                limit = {10, 150};
+                EXPECT_THAT(setrlimit(RLIMIT_NOFILE, &limit), SucceedsWith(0));
+              }),
+              ExitedWith(0));
+}
+
+TEST(LimitTest, Prlimit) {
+  Event go;
+  ScopedChild child([&] { go.Wait(); });
+  rlimit old = {}, now = {};
+  const rlimit limit = {77, 88};
+  EXPECT_THAT(prlimit(child.pid(), RLIMIT_NOFILE, &limit, &old), SucceedsWith(0));
+  EXPECT_THAT(prlimit(child.pid(), RLIMIT_NOFILE, nullptr, &now), SucceedsWith(0));
+  EXPECT_EQ(now.rlim_cur, 77u);
+  EXPECT_EQ(now.rlim_max, 88u);
+  getrlimit(RLIMIT_NOFILE, &now);
+  EXPECT_EQ(now.rlim_cur, old.rlim_cur);
+  EXPECT_THAT(prlimit(0x7ffffff0, RLIMIT_NOFILE, nullptr, &now), FailsWith(ESRCH));
+  EXPECT_THAT(syscall(SYS_prlimit64, 0, 99, nullptr, &now), FailsWith(EINVAL));
+  EXPECT_THAT(syscall(SYS_getrlimit, RLIMIT_NOFILE, 8), FailsWith(EFAULT));
+  EXPECT_THAT(InChild([&] {
+                BecomeNobody();
+                EXPECT_THAT(prlimit(child.pid(), RLIMIT_NOFILE, nullptr, &now), FailsWith(EPERM));
+              }),
+              ExitedWith(0));
+  go.Signal();
+}
+
+TEST(PrctlTest, Name) {
+  ScopedThread([] {
+    char name[16] = {};
+    EXPECT_THAT(prctl(PR_SET_NAME, "a-name-that-is-too-long"), SucceedsWith(0));
+    EXPECT_THAT(prctl(PR_GET_NAME, name), SucceedsWith(0));
+    EXPECT_STREQ(name, "a-name-that-is-");
+    EXPECT_THAT(prctl(PR_SET_NAME, 8), FailsWith(EFAULT));
+  });
+}
+
+TEST(PrctlTest, DumpableAndTimerslack) {
+  EXPECT_THAT(InChild([] {
+                EXPECT_THAT(prctl(PR_GET_DUMPABLE), SucceedsWith(1));
+                EXPECT_THAT(prctl(PR_SET_DUMPABLE, 0), SucceedsWith(0));
+                EXPECT_THAT(prctl(PR_GET_DUMPABLE), SucceedsWith(0));
+                EXPECT_THAT(prctl(PR_SET_DUMPABLE, 2), FailsWith(EINVAL));
+                EXPECT_THAT(prctl(PR_SET_TIMERSLACK, 12345), SucceedsWith(0));
+                EXPECT_THAT(prctl(PR_GET_TIMERSLACK), SucceedsWith(12345));
+                EXPECT_THAT(prctl(PR_SET_TIMERSLACK, 0), SucceedsWith(0));
+                EXPECT_THAT(prctl(PR_GET_TIMERSLACK), SucceedsWith(50000));
+                EXPECT_THAT(prctl(PR_SET_PDEATHSIG, 65), FailsWith(EINVAL));
+                EXPECT_THAT(prctl(0x7fffff), FailsWith(EINVAL));
+              }),
+              ExitedWith(0));
+}
+
+TEST(SchedTest, PoliciesAndParameters) {
+  EXPECT_THAT(InChild([] {
+                EXPECT_THAT(sched_getscheduler(0), SucceedsWith(SCHED_OTHER));
+                sched_param p = {0};
+                EXPECT_THAT(sched_setscheduler(0, SCHED_BATCH, &p), SucceedsWith(0));
+                EXPECT_THAT(sched_getscheduler(0), SucceedsWith(SCHED_BATCH));
+                EXPECT_THAT(sched_getparam(0, &p), SucceedsWith(0));
+                EXPECT_EQ(p.sched_priority, 0);
+                p.sched_priority = 5;
+                EXPECT_THAT(sched_setscheduler(0, SCHED_OTHER, &p), FailsWith(EINVAL));
+                EXPECT_THAT(sched_setscheduler(0, 99, &p), FailsWith(EINVAL));
+                EXPECT_THAT(sched_getscheduler(-1), FailsWith(EINVAL));
+                EXPECT_THAT(sched_getscheduler(0x7ffffff0), FailsWith(ESRCH));
+              }),
+              ExitedWith(0));
+  EXPECT_THAT(sched_get_priority_max(SCHED_FIFO), SucceedsWith(99));
+  EXPECT_THAT(sched_get_priority_min(SCHED_RR), SucceedsWith(1));
+  EXPECT_THAT(sched_get_priority_max(SCHED_OTHER), SucceedsWith(0));
+  EXPECT_THAT(sched_get_priority_max(99), FailsWith(EINVAL));
+  EXPECT_THAT(sched_yield(), SucceedsWith(0));
+}
+
+TEST(SchedTest, Affinity) {
+  EXPECT_THAT(InChild([] {
+                cpu_set_t set;
+                EXPECT_THAT(sched_getaffinity(0, sizeof set, &set), SucceedsWith(0));
+                const int n = CPU_COUNT(&set);
+                EXPECT_GE(n, 1);
+                EXPECT_EQ(sysconf(_SC_NPROCESSORS_ONLN), n);
+                int first = 0;
+                while (!CPU_ISSET(first, &set)) ++first;
+                cpu_set_t one;
+                CPU_ZERO(&one);
+                CPU_SET(first, &one);
+                EXPECT_THAT(sched_setaffinity(0, sizeof one, &one), SucceedsWith(0));
+                EXPECT_THAT(sched_getaffinity(0, sizeof set, &set), SucceedsWith(0));
+                EXPECT_TRUE(CPU_EQUAL(&one, &set));
+                CPU_ZERO(&set);
+                EXPECT_THAT(sched_setaffinity(0, sizeof set, &set), FailsWith(EINVAL));
+                EXPECT_THAT(syscall(SYS_sched_getaffinity, 0, 1, &set), FailsWith(EINVAL));
+                EXPECT_THAT(syscall(SYS_sched_getaffinity, 0x7ffffff0, sizeof set, &set),
+                            FailsWith(ESRCH));
+              }),
+              ExitedWith(0));
+}
+
+TEST(SchedTest, NiceValues) {
+  EXPECT_THAT(InChild([] {
+                errno = 0;
+                EXPECT_EQ(getpriority(PRIO_PROCESS, 0), 0);
+                EXPECT_THAT(setpriority(PRIO_PROCESS, 0, 5), SucceedsWith(0));
+                EXPECT_EQ(getpriority(PRIO_PROCESS, 0), 5);
+                // The bare call counts from 20 downwards.
+                EXPECT_THAT(syscall(SYS_getpriority, PRIO_PROCESS, 0), SucceedsWith(15));
+                EXPECT_THAT(setpriority(PRIO_PROCESS, 0, 100), SucceedsWith(0));
+                EXPECT_EQ(getpriority(PRIO_PROCESS, 0), 19);
+                EXPECT_THAT(InChild([] { EXPECT_EQ(getpriority(PRIO_PROCESS, 0), 19); }),
+                            ExitedWith(0));
+                BecomeNobody();
+                EXPECT_THAT(setpriority(PRIO_PROCESS, 0, 3), FailsWith(EACCES));
+                EXPECT_THAT(setpriority(PRIO_PROCESS, getppid(), 19), FailsWith(EPERM));
+                EXPECT_THAT(syscall(SYS_getpriority, 9, 0), FailsWith(EINVAL));
+                EXPECT_THAT(syscall(SYS_getpriority, PRIO_PROCESS, 0x7ffffff0), FailsWith(ESRCH));
+              }),
+              ExitedWith(0));
+}
+
+TEST(SystemTest, Uname) {
+  utsname u = {};
+  EXPECT_THAT(uname(&u), SucceedsWith(0));
+  EXPECT_STREQ(u.sysname, "Linux");
+  EXPECT_STREQ(u.machine, "x86_64");
+  EXPECT_GT(strlen(u.release), 0u);
+  EXPECT_EQ(ReadFile("/proc/sys/kernel/hostname"), std::string(u.nodename) + "\n");
+  EXPECT_EQ(ReadFile("/proc/sys/kernel/osrelease"), std::string(u.release) + "\n");
+  EXPECT_THAT(syscall(SYS_uname, 8), FailsWith(EFAULT));
+}
+
+TEST(SystemTest, Sysinfo) {
+  struct sysinfo s = {};
+  EXPECT_THAT(sysinfo(&s), SucceedsWith(0));
+  EXPECT_GE(s.uptime, 0);
+  EXPECT_GT(s.totalram, 0u);
+  EXPECT_LE(s.freeram, s.totalram);
+  EXPECT_GE(s.procs, 1);
+  EXPECT_GE(s.mem_unit, 1u);
+}
+
+TEST(SystemTest, Getrandom) {
+  unsigned char a[32] = {}, b[32] = {};
+  EXPECT_THAT(getrandom(a, sizeof a, 0), SucceedsWith(32));
+  EXPECT_THAT(getrandom(b, sizeof b, GRND_NONBLOCK), SucceedsWith(32));
+  EXPECT_NE(memcmp(a, b, sizeof a), 0);
+  EXPECT_THAT(getrandom(a, 0, 0), SucceedsWith(0));
+  EXPECT_THAT(getrandom(a, 1, 0x100), FailsWith(EINVAL));
+  EXPECT_THAT(getrandom(a, 1, GRND_RANDOM | GRND_INSECURE), FailsWith(EINVAL));
+  EXPECT_THAT(syscall(SYS_getrandom, 8, 10, 0), FailsWith(EFAULT));
+}
+
+TEST(SystemTest, Getcpu) {
+  unsigned cpu = 9999, node = 9999;
+  EXPECT_THAT(syscall(SYS_getcpu, &cpu, &node, nullptr), SucceedsWith(0));
+  EXPECT_LT(cpu, 4096u);
+  EXPECT_THAT(syscall(SYS_getcpu, nullptr, nullptr, nullptr), SucceedsWith(0));
+  EXPECT_GE(sched_getcpu(), 0);
+}
+
+TEST(SystemTest, Personality) {
+  EXPECT_THAT(InChild([] {
+                const int old = personality(0xffffffff);
+                EXPECT_THAT(personality(ADDR_NO_RANDOMIZE), SucceedsWith(old));
+                EXPECT_THAT(personality(0xffffffff), SucceedsWith(ADDR_NO_RANDOMIZE));
+              }),
+              ExitedWith(0));
+}
+
+TEST(SystemTest, Membarrier) {
+  const long supported = syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0);
+  ASSERT_GE(supported, 0);
+  EXPECT_THAT(syscall(SYS_membarrier, 1 << 30, 0, 0), FailsWith(EINVAL));
+  EXPECT_THAT(syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 99, 0), FailsWith(EINVAL));
+  if (supported & MEMBARRIER_CMD_GLOBAL) {
+    EXPECT_THAT(syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0), SucceedsWith(0));
+  }
+}
+
+TEST(SystemTest, UnknownCallsAreEnosys) {
+  for (long nr : {-1L, 600L, 100000L, 0x7fffffffL, 214L, 174L}) {
+    EXPECT_THAT(syscall(nr, 1, 2, 3), FailsWith(ENOSYS)) << nr;
+  }
+}
+
+TEST(SystemTest, ProcessVmReadAndWrite) {
+  static char text[] = "before";
+  Event go;
+  ScopedChild child([&] {
+    go.Wait();
+    EXPECT_STREQ(text, "after!");
+  });
+  char got[7] = {};
+  iovec local = {got, 7}, remote = {text, 7};
+  EXPECT_THAT(process_vm_readv(child.pid(), &local, 1, &remote, 1, 0), SucceedsWith(7));
+  EXPECT_STREQ(got, "before");
+  memcpy(got, "after!", 7);
+  EXPECT_THAT(process_vm_writev(child.pid(), &local, 1, &remote, 1, 0), SucceedsWith(7));
+  remote = {reinterpret_cast<void*>(8), 7};
+  EXPECT_THAT(process_vm_readv(child.pid(), &local, 1, &remote, 1, 0), FailsWith(EFAULT));
+  EXPECT_THAT(process_vm_readv(0x7ffffff0, &local, 1, &remote, 1, 0), FailsWith(ESRCH));
+  EXPECT_THAT(process_vm_readv(child.pid(), &local, 1, &remote, 1, 1), FailsWith(EINVAL));
+  go.Signal();
+  EXPECT_THAT(child.Wait(), ExitedWith(0));
+}
+
+dev_t DeviceOf(const char* path) {
+  struct stat st = {};
+  EXPECT_THAT(stat(path, &st), SucceedsWith(0));
+  EXPECT_TRUE(S_ISCHR(st.st_mode)) << path;
+  return st.st_rdev;
+}
+
+TEST(DeviceTest, Numbers) {
+  EXPECT_EQ(DeviceOf("/dev/null"), makedev(1, 3));
+  EXPECT_EQ(DeviceOf("/dev/zero"), makedev(1, 5));
+  EXPECT_EQ(DeviceOf("/dev/full"), makedev(1, 7));
+  EXPECT_EQ(DeviceOf("/dev/random"), makedev(1, 8));
+  EXPECT_EQ(DeviceOf("/dev/urandom"), makedev(1, 9));
+  EXPECT_EQ(DeviceOf("/dev/tty"), makedev(5, 0));
+}
+
+TEST(DeviceTest, Null) {
+  Fd fd = Open("/dev/null", O_RDWR);
+  char b[8] = {1};
+  EXPECT_THAT(write(fd.get(), b, 8), SucceedsWith(8));
+  EXPECT_THAT(read(fd.get(), b, 8), SucceedsWith(0));
+  EXPECT_THAT(syscall(SYS_write, fd.get(), 8, 100), SucceedsWith(100));
+  EXPECT_EQ(Poll(fd.get(), POLLIN | POLLOUT), POLLIN | POLLOUT);
+  EXPECT_THAT(lseek(fd.get(), 100, SEEK_SET), SucceedsWith(0));
+  EXPECT_THAT(mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE, fd.get(), 0), FailsWith(ENODEV));
+  EXPECT_THAT(open("/dev/null", O_WRONLY | O_TRUNC | O_CREAT, 0644), Succeeds());
+  EXPECT_THAT(ftruncate(fd.get(), 0), FailsWith(EINVAL));
+}
+
+TEST(DeviceTest, Zero) {
+  Fd fd = Open("/dev/zero", O_RDWR);
+  char b[8] = {1, 2, 3};
+  EXPECT_THAT(read(fd.get(), b, 8), SucceedsWith(8));
+  EXPECT_EQ(std::string(b, 8), std::string(8, '\0'));
+  EXPECT_THAT(write(fd.get(), b, 8), SucceedsWith(8));
+  char* p = static_cast<char*>(
+      mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd.get(), 0));
+  ASSERT_NE(p, MAP_FAILED);
+  p[4096] = 'x';
+  EXPECT_EQ(p[0], 0);
+  munmap(p, 8192);
+  p = static_cast<char*>(mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0));
+  ASSERT_NE(p, MAP_FAILED);
+  EXPECT_THAT(InChild([&] { p[0] = 's'; }), ExitedWith(0));
+  EXPECT_EQ(p[0], 's');
+  munmap(p, 4096);
+}
+
+TEST(DeviceTest, Full) {
+  Fd fd = Open("/dev/full", O_RDWR);
+  char b[4] = {1};
+  EXPECT_THAT(write(fd.get(), b, 4), FailsWith(ENOSPC));
+  EXPECT_THAT(read(fd.get(), b, 4), SucceedsWith(4));
+  EXPECT_EQ(b[0], 0);
+}
+
+TEST(DeviceTest, Random) {
+  for (const char* path : {"/dev/random", "/dev/urandom"}) {
+    Fd fd = Open(path, O_RDWR);
+    EXPECT_NE(ReadExactly(fd.get(), 16), ReadExactly(fd.get(), 16));
+    EXPECT_THAT(write(fd.get(), "seed", 4), SucceedsWith(4));
+  }
+}
+
+TEST(DeviceTest, StandardLinks) {
+  char b[64] = {};
+  EXPECT_THAT(readlink("/dev/fd", b, sizeof b - 1), Succeeds());
+  EXPECT_STREQ(b, "/proc/self/fd");
+  memset(b, 0, sizeof b);
+  EXPECT_THAT(readlink("/dev/stdin", b, sizeof b - 1), Succeeds());
+  EXPECT_STREQ(b, "/proc/self/fd/0");
+  EXPECT_THAT(access("/dev/ptmx", R_OK | W_OK), SucceedsWith(0));
+  EXPECT_THAT(access("/dev/shm", R_OK | W_OK), SucceedsWith(0));
+  // Without a terminal of its own a process cannot open /dev/tty.
+  EXPECT_THAT(InChild([] {
+                setsid();
+                EXPECT_THAT(open("/dev/tty", O_RDWR), FailsWith(ENXIO));
+              }),
+              ExitedWith(0));
+}
+
+}  // namespace
+}  // namespace cvisor::test
