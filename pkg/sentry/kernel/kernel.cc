@@ -2,7 +2,9 @@
 
 #include "pkg/sentry/kernel/kernel.h"
 
+#include <fcntl.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,8 +12,10 @@
 
 #include "absl/strings/str_format.h"
 #include "pkg/base/log.h"
+#include "pkg/base/unique_fd.h"
 #include "pkg/sentry/kernel/futex.h"
 #include "pkg/sentry/kernel/initial_exec.h"
+#include "pkg/sentry/kernel/stub_watch.h"
 #include "pkg/sentry/kernel/task.h"
 #include "pkg/sentry/kernel/thread_group.h"
 #include "pkg/sentry/kernel/timers.h"
@@ -24,6 +28,19 @@ int UsableCpus() {
   CPU_ZERO(&set);
   if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
   return std::max(1, CPU_COUNT(&set));
+}
+
+// A task costs the host two process ids: a thread of ours and a stub. A fork bomb shall leave half of
+// them to others.
+size_t UsableTasks() {
+  uint64_t ids = uint64_t{4} * Kernel::kMaxTasks;
+  for (const char* limit : {"/proc/sys/kernel/pid_max", "/proc/sys/kernel/threads-max"}) {
+    const UniqueFd fd(open(limit, O_RDONLY | O_CLOEXEC));
+    char text[32] = {};
+    if (!fd.valid() || read(fd.get(), text, sizeof(text) - 1) <= 0) continue;
+    ids = std::min<uint64_t>(ids, strtoull(text, nullptr, 10));
+  }
+  return std::max<uint64_t>(ids / 4, 256);
 }
 
 // As execvp(3): the candidates for a command name, in order.
@@ -51,10 +68,12 @@ Kernel::Kernel(Options options)
     : platform_(std::move(options.platform)),
       dispatcher_(options.dispatcher),
       cpus_(options.cpus > 0 ? options.cpus : UsableCpus()),
+      max_tasks_(UsableTasks()),
       boot_monotonic_ns_(MonotonicNs()),
       boot_realtime_ns_(RealtimeNs()),
       futexes_(std::make_unique<FutexTable>()),
       timers_(std::make_unique<TimerService>()),
+      stub_watch_(MakeRef<StubWatch>(*this)),
       root_user_ns_(MakeRef<UserNamespace>()),
       root_pid_ns_(MakeRef<PidNamespace>(nullptr, root_user_ns_)) {
   AppendDmesg(absl::StrFormat("Linux version %s (cvisor application kernel) %s", kRelease,
@@ -63,7 +82,10 @@ Kernel::Kernel(Options options)
   AppendDmesg(absl::StrFormat("cvisor: platform %s, %d CPUs", platform_->name(), cpus_));
 }
 
-Kernel::~Kernel() { Shutdown(); }
+Kernel::~Kernel() {
+  stub_watch_->Stop();
+  Shutdown();
+}
 
 Ref<Container> Kernel::CreateContainer(std::string id, Ref<vfs::MountNamespace> mounts,
                                        vfs::Path root, std::string hostname) {
@@ -174,6 +196,7 @@ void Kernel::Start(ThreadGroup& tg) {
     gates_.erase(it);
   }
   gate->Open(/*run=*/true);
+  stub_watch_->Start();
 }
 
 void Kernel::ThreadEnded() {

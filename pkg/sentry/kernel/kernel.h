@@ -32,6 +32,7 @@ namespace cvisor::kernel {
 class FutexTable;
 class Kernel;
 class StartGate;
+class StubWatch;
 class Task;
 class ThreadGroup;
 class TimerService;
@@ -182,6 +183,8 @@ class Kernel {
   const std::vector<ThreadGroup*>& all_thread_groups() const { return all_; }
   size_t task_count() const { return task_count_.load(); }
   static constexpr size_t kMaxTasks = 32768;
+  // The limit here: kMaxTasks, or less on hosts with few process ids.
+  size_t max_tasks() const { return max_tasks_; }
 
   int cpu_count() const { return cpus_; }
   // Sandbox time zero on CLOCK_MONOTONIC / CLOCK_REALTIME (btime of /proc/stat).
@@ -214,9 +217,11 @@ class Kernel {
   std::unique_ptr<platform::Platform> platform_;
   SyscallDispatcher* const dispatcher_;
   const int cpus_;
+  const size_t max_tasks_;
   const int64_t boot_monotonic_ns_, boot_realtime_ns_;
   std::unique_ptr<FutexTable> futexes_;
   std::unique_ptr<TimerService> timers_;
+  const Ref<StubWatch> stub_watch_;
   Ref<UserNamespace> root_user_ns_;
   Ref<PidNamespace> root_pid_ns_;
 

@@ -108,7 +108,7 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
   const uint64_t f = args.flags;
   // A signal that is there already is handled first; the fork would hide it from the child.
   if (interrupted_.load(std::memory_order_acquire) && ShouldUnwind()) return Errno::kERESTARTNOINTR;
-  if (kernel_.task_count() >= Kernel::kMaxTasks) return Errno::kEAGAIN;
+  if (kernel_.task_count() >= kernel_.max_tasks()) return Errno::kEAGAIN;
   if (!HasCap(CAP_SYS_RESOURCE) && !HasCap(CAP_SYS_ADMIN) &&
       kernel_.task_count() >= Rlimit(RLIMIT_NPROC)) {
     return Errno::kEAGAIN;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "pkg/base/log.h"
 #include "pkg/sentry/kernel/kernel.h"
 #include "pkg/sentry/kernel/task.h"
 #include "pkg/sentry/kernel/timers.h"
@@ -169,6 +170,17 @@ Status ThreadGroup::SendSignalLocked(const siginfo_t& info, Task* only) {
 void ThreadGroup::KillAll(int status) {
   MutexLock lock(signal_mutex_);
   KillAllLocked(status);
+}
+
+void ThreadGroup::KillIfStubDied() {
+  MutexLock lock(signal_mutex_);
+  if (group_exiting_) return;
+  for (Task* t : signal_tasks_) {
+    if (!t->ctx_ready_.load(std::memory_order_acquire) || t->ctx_->Alive()) continue;
+    LogWarning("task %d: its stub process was killed from outside", t->tid());
+    KillAllLocked(SIGKILL);
+    return;
+  }
 }
 
 void ThreadGroup::KillAllLocked(int status) {

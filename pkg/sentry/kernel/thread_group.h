@@ -107,6 +107,8 @@ class ThreadGroup : public RefCounted {
   WaitQueue& signal_queue() { return signal_queue_; }
   // The whole process ends with this wait(2) status. Any thread.
   void KillAll(int status);
+  // Ends the process if its application side was killed from outside. Any thread.
+  void KillIfStubDied();
   // Group stop of job control.
   bool stopped() const { return stopped_.load(); }
 

@@ -92,6 +92,10 @@ class Context {
   virtual Result<uint32_t> CompareAndSwap32(AddressSpace& as, UserAddr addr, uint32_t expected,
                                             uint32_t desired) = 0;
 
+  // False once the application's side was killed from outside (by hand, or the host is out of memory),
+  // which Switch() only reports when it is called. Any thread.
+  virtual bool Alive() { return true; }
+
   // CPU time that the application's side used so far, in nanoseconds. Any thread.
   virtual uint64_t UserCpuTimeNs() = 0;
 

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -363,6 +364,20 @@ uint64_t PtraceContext::StubCpuTimeNs(pid_t pid, pid_t tid) const {
   const std::string text =
       platform_.ReadProc(std::to_string(pid) + "/task/" + std::to_string(tid) + "/schedstat");
   return strtoull(text.c_str(), nullptr, 10);
+}
+
+bool PtraceContext::Alive() {
+  MutexLock lock(&cpu_mu_);
+  if (!bound_) return true;
+  siginfo_t info{};
+  // Only a look: what there is to collect is for the tracer.
+  if (waitid(P_PID, static_cast<id_t>(kick_tid_.load(std::memory_order_relaxed)), &info,
+             WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) != 0 ||
+      info.si_pid == 0) {
+    return true;
+  }
+  if (info.si_code == CLD_TRAPPED) return info.si_status >> 8 != PTRACE_EVENT_EXIT;
+  return info.si_code != CLD_KILLED && info.si_code != CLD_EXITED && info.si_code != CLD_DUMPED;
 }
 
 uint64_t PtraceContext::UserCpuTimeNs() {
