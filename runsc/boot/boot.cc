@@ -90,6 +90,7 @@ class Sandbox {
     options.platform = std::move(platform);
     options.dispatcher = dispatcher_.get();
     options.cpus = config_.host_cpus();
+    options.host_pids = config_.host_pids();
     kernel_ = std::make_unique<kernel::Kernel>(std::move(options));
     RegisterEverything(*kernel_);
 

@@ -107,6 +107,19 @@ void CloseOthers(const std::set<int>& keep) {
   _exit(kExitFailure);
 }
 
+// The sandbox cannot ask: since Linux 6.14 every PID namespace has a pid_max of its own.
+uint64_t HostPids() {
+  uint64_t least = 0;
+  for (const char* limit : {"/proc/sys/kernel/pid_max", "/proc/sys/kernel/threads-max"}) {
+    const UniqueFd fd(open(limit, O_RDONLY | O_CLOEXEC));
+    char text[32] = {};
+    if (!fd.valid() || read(fd.get(), text, sizeof(text) - 1) <= 0) continue;
+    const uint64_t n = strtoull(text, nullptr, 10);
+    if (n != 0 && (least == 0 || n < least)) least = n;
+  }
+  return least;
+}
+
 Outcome<UniqueFd> ConfigFile(const control::BootConfig& boot) {
   UniqueFd fd(memfd_create("runsc-config", MFD_CLOEXEC));
   if (!fd.valid()) return FailureFromErrno("memfd_create", errno);
@@ -131,6 +144,7 @@ Outcome<std::unique_ptr<Sandbox>> Sandbox::Start(StartOptions options) {
   const Config& config = *options.config;
   control::BootConfig& boot = options.boot;
   boot.set_platform(config.platform);
+  boot.set_host_pids(HostPids());
   boot.set_network(config.network);
   boot.set_host_uds(config.host_uds);
   boot.set_log_fd(options.log.get());

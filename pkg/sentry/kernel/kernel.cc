@@ -2,9 +2,7 @@
 
 #include "pkg/sentry/kernel/kernel.h"
 
-#include <fcntl.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,7 +10,6 @@
 
 #include "absl/strings/str_format.h"
 #include "pkg/base/log.h"
-#include "pkg/base/unique_fd.h"
 #include "pkg/sentry/kernel/futex.h"
 #include "pkg/sentry/kernel/initial_exec.h"
 #include "pkg/sentry/kernel/stub_watch.h"
@@ -32,15 +29,9 @@ int UsableCpus() {
 
 // A task costs the host two process ids: a thread of ours and a stub. A fork bomb shall leave half of
 // them to others.
-size_t UsableTasks() {
-  uint64_t ids = uint64_t{4} * Kernel::kMaxTasks;
-  for (const char* limit : {"/proc/sys/kernel/pid_max", "/proc/sys/kernel/threads-max"}) {
-    const UniqueFd fd(open(limit, O_RDONLY | O_CLOEXEC));
-    char text[32] = {};
-    if (!fd.valid() || read(fd.get(), text, sizeof(text) - 1) <= 0) continue;
-    ids = std::min<uint64_t>(ids, strtoull(text, nullptr, 10));
-  }
-  return std::max<uint64_t>(ids / 4, 256);
+size_t UsableTasks(uint64_t host_pids) {
+  if (host_pids == 0) return Kernel::kMaxTasks;
+  return std::clamp<uint64_t>(host_pids / 4, 256, Kernel::kMaxTasks);
 }
 
 // As execvp(3): the candidates for a command name, in order.
@@ -68,7 +59,7 @@ Kernel::Kernel(Options options)
     : platform_(std::move(options.platform)),
       dispatcher_(options.dispatcher),
       cpus_(options.cpus > 0 ? options.cpus : UsableCpus()),
-      max_tasks_(UsableTasks()),
+      max_tasks_(UsableTasks(options.host_pids)),
       boot_monotonic_ns_(MonotonicNs()),
       boot_realtime_ns_(RealtimeNs()),
       futexes_(std::make_unique<FutexTable>()),

@@ -143,6 +143,7 @@ class Kernel {
     std::unique_ptr<platform::Platform> platform;
     SyscallDispatcher* dispatcher = nullptr;  // outlives the kernel
     int cpus = 0;  // 0: as many as the host lets us use
+    uint64_t host_pids = 0;  // process ids that the host has; 0: plenty
   };
   explicit Kernel(Options options);
   ~Kernel();
