@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/sysmacros.h>
 
 #include <array>
 #include <functional>
@@ -80,7 +81,8 @@ class FullDevice : public MemoryDevice {
 class RandomDevice : public MemoryDevice {
  public:
   RandomDevice(const vfs::Path& path, int flags) : MemoryDevice(path, flags) {
-    wait_queue_hint_ = true;  // of the memory devices the only ones that epoll may watch
+    // Of the memory devices /dev/random alone has a poll, and so may be watched with epoll.
+    wait_queue_hint_ = path.inode().GetAttr().value_or(vfs::Attr()).rdev == makedev(kMemMajor, kRandom);
   }
   Result<size_t> Read(IoSink& dst, vfs::IoFlags) override {
     size_t done = 0;
