@@ -12,6 +12,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "pkg/sentry/fs/pipe/splice.h"
 #include "pkg/sentry/fs/tmpfs/memfd.h"
+#include "pkg/sentry/kernel/async_io.h"
 #include "pkg/sentry/kernel/kernel.h"
 #include "pkg/sentry/kernel/pid_namespace.h"
 #include "pkg/sentry/syscalls/handlers.h"
@@ -35,12 +36,14 @@ Result<uint64_t> DupFd(Task& t, Ref<FileDescription> file, uint64_t min_fd, bool
   return static_cast<uint64_t>(fd);
 }
 
-Result<uint64_t> SetFlags(Task& t, FileDescription& file, int flags) {
-  if ((flags & O_NOATIME) && !(file.flags() & O_NOATIME)) {
-    ASSIGN_OR_RETURN(const vfs::Attr attr, file.GetAttr());
+Result<uint64_t> SetFlags(Task& t, int fd, const Ref<FileDescription>& file, int flags) {
+  const int old = file->flags();
+  if ((flags & O_NOATIME) && !(old & O_NOATIME)) {
+    ASSIGN_OR_RETURN(const vfs::Attr attr, file->GetAttr());
     if (!vfs::OwnsInode(attr, *t.creds())) return Errno::kEPERM;
   }
-  RETURN_IF_ERROR(file.SetFlags(flags));
+  RETURN_IF_ERROR(file->SetFlags(flags));
+  if (((old ^ flags) & O_ASYNC) != 0) kernel::UpdateAsyncIo(t, fd, file);
   return 0;
 }
 
@@ -221,7 +224,7 @@ Result<uint64_t> Fcntl(Task& t, const SyscallArgs& a) {
   if (auto result = DescriptorCommand(t, fd, file, cmd, arg)) return *result;
   if (file->is_path_only()) return Errno::kEBADF;
   switch (cmd) {
-    case F_SETFL: return SetFlags(t, *file, static_cast<int>(arg));
+    case F_SETFL: return SetFlags(t, fd, file, static_cast<int>(arg));
     case F_GETLK: return GetLock(t, *file, arg, false);
     case F_OFD_GETLK: return GetLock(t, *file, arg, true);
     case F_SETLK: return SetLock(t, fd, *file, arg, false, false);

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <climits>
 
+#include "pkg/sentry/kernel/async_io.h"
 #include "pkg/sentry/syscalls/handlers.h"
 #include "pkg/sentry/syscalls/helpers.h"
 
@@ -59,7 +60,9 @@ Result<uint64_t> Ioctl(Task& t, const SyscallArgs& a) {
     case FIONBIO: return SetFlag(t, *file, arg, O_NONBLOCK);
     case FIOASYNC:
       if (!file->pollable()) return Errno::kENOTTY;
-      return SetFlag(t, *file, arg, O_ASYNC);
+      RETURN_IF_ERROR(SetFlag(t, *file, arg, O_ASYNC));
+      kernel::UpdateAsyncIo(t, fd, file);
+      return 0;
     case FIOQSIZE: return FileSize(t, *file, arg);
     case FIONREAD:
       if (regular) return BytesLeft(t, *file, arg);
