@@ -18,7 +18,7 @@ build=(
 
 # Programs that the tests run inside the sandbox.
 test=(
-  busybox-static debootstrap procps
+  busybox-static debootstrap procps vim-tiny less
   gcc g++ make git perl python3 nodejs golang-go openjdk-17-jdk-headless
 )
 
