@@ -202,6 +202,7 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
         tg->exit_signal_ = tg_->exit_signal_;
       }
       tg->SetParent(parent);
+      tg->parent_task_ = parent == tg_.get() ? this : tg_->parent_task_;
       if (parent != nullptr) parent->children_.insert(tg.get());
       tg->JoinGroup(Ref<ProcessGroup>(tg_->group()));
       tg->exit_uid_ = child->creds_->ruid;

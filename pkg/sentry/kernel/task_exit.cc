@@ -175,6 +175,7 @@ void Task::ExitNow() {
     finished_.store(true);
     tg_->dead_threads_usage_.Add(own);
     --tg_->live_tasks_;
+    tg_->HandOverChildren(this);
     if (tg_->leader_ == this) {
       // Stays in the tables until it is reaped: the process's numbers are its own.
       tg_->exit_status_ = exit_status_;

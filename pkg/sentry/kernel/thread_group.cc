@@ -247,6 +247,7 @@ Result<WaitResult> ThreadGroup::Wait(Task& caller, const WaitOptions& opts) {
       const PidNamespace& ns = caller.pid_ns();
       for (ThreadGroup* child : children_) {
         if (!child->Matches(opts, *this, ns)) continue;
+        if ((opts.flags & __WNOTHREAD) != 0 && child->parent_task_ != &caller) continue;
         any = true;
         WaitResult r;
         r.pid = child->IdIn(ns);
@@ -320,11 +321,35 @@ ThreadGroup* ThreadGroup::FindReaper() const {
   return init == this || (init != nullptr && init->zombie_) ? nullptr : init;
 }
 
+Task* ThreadGroup::AnyLiveTask() const {
+  for (Task* t : tasks_) {
+    if (!t->dead_) return t;
+  }
+  return nullptr;
+}
+
+void ThreadGroup::HandOverChildren(Task* from) {
+  Task* heir = AnyLiveTask();
+  if (heir == nullptr) return;
+  for (ThreadGroup* child : children_) {
+    if (child->parent_task_ != from) continue;
+    child->parent_task_ = heir;
+    // The "parent" of prctl(PR_SET_PDEATHSIG) is a thread.
+    for (Task* t : child->tasks_) {
+      if (t->parent_death_signal != 0 && !t->dead_) {
+        (void)child->SendSignal(
+            MakeKillInfo(t->parent_death_signal, SI_USER, id(), heir->creds()->ruid));
+      }
+    }
+  }
+}
+
 void ThreadGroup::ReparentChildren() {
   ThreadGroup* reaper = FindReaper();
   const auto children = std::exchange(children_, {});
   for (ThreadGroup* child : children) {
     child->SetParent(reaper);
+    child->parent_task_ = reaper == nullptr ? nullptr : reaper->AnyLiveTask();
     if (reaper != nullptr) reaper->children_.insert(child);
     for (Task* t : child->tasks_) {
       if (t->parent_death_signal != 0 && !t->dead_) {

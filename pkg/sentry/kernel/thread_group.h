@@ -80,6 +80,7 @@ class ThreadGroup : public RefCounted {
     }
   };
   const std::set<ThreadGroup*, OlderFirst>& children() const { return children_; }
+  const Task* parent_task() const { return parent_task_; }
   ProcessGroup* group() const { return group_.get(); }
   bool is_zombie() const { return zombie_.load(); }  // any thread
   bool is_reaped() const { return reaped_; }
@@ -150,6 +151,9 @@ class ThreadGroup : public RefCounted {
   // Task mutex held.
   bool Matches(const WaitOptions& opts, ThreadGroup& caller, const PidNamespace& ns) const;
   void SetParent(ThreadGroup* parent);
+  // A thread ends: those it forked become children of another thread of the process, if one is left.
+  void HandOverChildren(Task* from);
+  Task* AnyLiveTask() const;
   void BecomeZombie();
   void FinishZombie();  // tells the parent, or is reaped at once
   void Reap();
@@ -177,6 +181,7 @@ class ThreadGroup : public RefCounted {
   std::vector<Task*> tasks_;
   size_t live_tasks_ = 0;
   ThreadGroup* parent_ = nullptr;  // changed by SetParent() only
+  Task* parent_task_ = nullptr;    // the thread of parent_ that counts as parent: __WNOTHREAD
   std::set<ThreadGroup*, OlderFirst> children_;
   Ref<ProcessGroup> group_;
   std::atomic<bool> zombie_{false};  // written under the task mutex; read by pidfds without

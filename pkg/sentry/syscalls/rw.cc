@@ -2,11 +2,13 @@
 
 #include "pkg/sentry/syscalls/rw.h"
 
+#include <linux/capability.h>
 #include <linux/fs.h>
 #include <sys/resource.h>
 
 #include "pkg/sentry/syscalls/socket_wait.h"
 #include "pkg/sentry/vfs/inotify.h"
+#include "pkg/sentry/vfs/permission.h"
 
 #ifndef RWF_NOAPPEND
 #define RWF_NOAPPEND 0x20
@@ -38,6 +40,18 @@ Result<uint64_t> LimitWrite(Task& t, FileDescription& file, uint64_t count, Offs
   }
   if (at >= limit) return CheckFileSize(t, UINT64_MAX).error();
   return std::min(count, limit - at);
+}
+
+// A write by somebody without CAP_FSETID takes the set-id bits away.
+Status DropSetId(Task& t, FileDescription& file) {
+  if (!S_ISREG(file.inode().type()) || t.HasCap(CAP_FSETID)) return OkStatus();
+  ASSIGN_OR_RETURN(const vfs::Attr attr, file.GetAttr());
+  if ((attr.mode & (S_ISUID | S_ISGID)) == 0) return OkStatus();
+  vfs::SetAttr set;
+  set.valid = vfs::SetAttr::kMode;
+  set.mode = vfs::DropPrivilegeBits(attr, *t.creds(), false);
+  if (set.mode == (attr.mode & 07777)) return OkStatus();
+  return file.inode().SetAttributes(set);
 }
 
 }  // namespace
@@ -80,8 +94,20 @@ Result<uint64_t> WriteFile(Task& t, FileDescription& file, IoSource& src, Offset
   LimitedSource limited(src, limit);
   // Not what is left in the source decides: /dev/null takes bytes without looking at them.
   const uint64_t wanted = limited.remaining();
+  if (wanted != 0) RETURN_IF_ERROR(DropSetId(t, file));
   const bool blocking = !file.nonblocking() && !(rwf & RWF_NOWAIT);
-  const auto attempt = [&] {
+  // What an eventfd is given must be there again when it is tried a second time.
+  uint64_t number;
+  const bool is_number = wanted == sizeof(number) && (file.inode().type() & S_IFMT) == 0;
+  if (is_number) {
+    ASSIGN_OR_RETURN(const size_t n, limited.Read(std::as_writable_bytes(std::span(&number, 1))));
+    if (n != sizeof(number)) return Errno::kEFAULT;
+  }
+  const auto attempt = [&]() -> Result<size_t> {
+    if (is_number) {
+      SpanSource again(&number, sizeof(number));
+      return offset ? file.Pwrite(again, *offset, flags) : file.Write(again, flags);
+    }
     return offset ? file.Pwrite(limited, *offset, flags) : file.Write(limited, flags);
   };
   uint64_t total = 0;

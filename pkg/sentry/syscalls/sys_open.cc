@@ -30,6 +30,10 @@ constexpr uint64_t kKnownResolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RES
 Result<uint64_t> OpenFile(Task& t, int dirfd, UserAddr path, const vfs::OpenOptions& opts) {
   if ((opts.flags & O_CREAT) && (opts.flags & O_DIRECTORY)) return Errno::kEINVAL;  // path unseen
   ASSIGN_OR_RETURN(PathArg arg, CopyInPathAt(t, dirfd, path));
+  // The directory also counts for absolute paths if it is the root.
+  if (opts.resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) {
+    ASSIGN_OR_RETURN(arg.walk, t.WalkFrom(dirfd));
+  }
   RETURN_IF_ERROR(CheckFreeFd(t));
   ASSIGN_OR_RETURN(auto file, vfs::Open(arg.walk, arg.path, opts));
   RETURN_IF_ERROR(AttemptOrWait(t, *file, kEventIn | kEventOut, /*blocking=*/true,

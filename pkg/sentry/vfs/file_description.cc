@@ -19,7 +19,8 @@ namespace {
 constexpr int kSettable = O_APPEND | O_ASYNC | O_DIRECT | O_NOATIME | O_NONBLOCK;
 }  // namespace
 
-FileDescription::FileDescription(Path path, int flags) : flags_(flags), path_(std::move(path)) {}
+FileDescription::FileDescription(Path path, int flags)
+    : flags_(flags & ~O_NOCTTY), path_(std::move(path)) {}
 
 FileDescription::~FileDescription() {
   if (!path_) return;
@@ -89,10 +90,10 @@ Result<int64_t> FileDescription::SeekRegular(int64_t offset, int whence, uint64_
     case SEEK_SET:
       break;
     case SEEK_CUR:
-      if (__builtin_add_overflow(position(), offset, &to)) return Errno::kEOVERFLOW;
+      if (__builtin_add_overflow(position(), offset, &to)) return Errno::kEINVAL;
       break;
     case SEEK_END:
-      if (__builtin_add_overflow(end, offset, &to)) return Errno::kEOVERFLOW;
+      if (__builtin_add_overflow(end, offset, &to)) return Errno::kEINVAL;
       break;
     case SEEK_DATA:
     case SEEK_HOLE:

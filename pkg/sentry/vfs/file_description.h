@@ -49,8 +49,15 @@ class FileDescription : public RefCounted {
   const Path& path() const { return path_; }
   Inode& inode() const { return path_.inode(); }
   int flags() const { return flags_.load(); }
-  bool readable() const { return (flags() & O_ACCMODE) != O_WRONLY && !(flags() & O_PATH); }
-  bool writable() const { return (flags() & O_ACCMODE) != O_RDONLY && !(flags() & O_PATH); }
+  // Access mode 3 allows neither (see open(2)).
+  bool readable() const {
+    const int mode = flags() & (O_ACCMODE | O_PATH);
+    return mode == O_RDONLY || mode == O_RDWR;
+  }
+  bool writable() const {
+    const int mode = flags() & (O_ACCMODE | O_PATH);
+    return mode == O_WRONLY || mode == O_RDWR;
+  }
   bool nonblocking() const { return (flags() & O_NONBLOCK) != 0; }
   bool is_path_only() const { return (flags() & O_PATH) != 0; }
   // vfs/open.cc: opened with O_TMPFILE, which fcntl(F_GETFL) tells.

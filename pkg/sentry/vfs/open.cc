@@ -116,7 +116,9 @@ Result<Ref<FileDescription>> FinishOpen(const WalkContext& ctx, const Path& path
   const bool writes = (flags & O_ACCMODE) != O_RDONLY;
   WriteAccess access;
   if (type == S_IFREG && (writes || truncate)) RETURN_IF_ERROR(access.Get(inode));
-  ASSIGN_OR_RETURN(Ref<FileDescription> file, OpenObject(path, KeptFlags(flags), creds));
+  // Terminals are told of O_NOCTTY; FileDescription does not keep it.
+  ASSIGN_OR_RETURN(Ref<FileDescription> file,
+                   OpenObject(path, KeptFlags(flags) | (flags & O_NOCTTY), creds));
   if (truncate) RETURN_IF_ERROR(TruncateForOpen(path, creds));
   // Descriptions of another object (a /proc link's) account for themselves.
   if (type == S_IFREG && writes && file->path() && &file->inode() == &inode) {
@@ -137,8 +139,8 @@ Result<Ref<FileDescription>> OpenTmpfile(const WalkContext& ctx, std::string_vie
   ASSIGN_OR_RETURN(const Path dir, Walk(ctx, name, walk));
   RETURN_IF_ERROR(CheckPathPermission(dir, *ctx.creds, kMayWrite | kMayExec));
   ASSIGN_OR_RETURN(const Attr attr, dir.inode().GetAttr());
-  const NewInode how =
-      InitNewInode(attr, *ctx.creds, S_IFREG | (opts.mode & 07777 & ~ctx.umask));
+  NewInode how = InitNewInode(attr, *ctx.creds, S_IFREG | (opts.mode & 07777 & ~ctx.umask));
+  how.linkable = !(opts.flags & O_EXCL);
   ASSIGN_OR_RETURN(Ref<Inode> inode, dir.inode().Tmpfile(how));
   ASSIGN_OR_RETURN(const Attr made, inode->GetAttr());
   Ref<Dentry> dentry = Dentry::NewUnlinked(*dir.dentry, "#" + std::to_string(made.ino), inode);

@@ -108,7 +108,7 @@ class SyntheticDirDescription : public FileDescription {
     MutexLock lock(position_mutex());
     int64_t to = offset;
     if (whence == SEEK_CUR) {
-      if (__builtin_add_overflow(position(), offset, &to)) return Errno::kEOVERFLOW;
+      if (__builtin_add_overflow(position(), offset, &to)) return Errno::kEINVAL;
     } else if (whence != SEEK_SET) {
       return Errno::kEINVAL;
     }
@@ -239,6 +239,20 @@ bool SyntheticDir::RevalidateDynamic(std::string_view, Inode*) { return false; }
 bool SyntheticDir::RevalidateChild(std::string_view name, Inode* child) {
   if (Ref<Inode> fixed = Find(name); fixed != nullptr) return fixed.get() == child;
   return RevalidateDynamic(name, child);
+}
+
+Result<Ref<Inode>> SyntheticDir::Create(std::string_view name, const NewInode& how) {
+  return synthetic_fs().CacheDentries() ? Inode::Create(name, how) : Errno::kENOENT;
+}
+Result<Ref<Inode>> SyntheticDir::Mkdir(std::string_view name, const NewInode& how) {
+  return synthetic_fs().CacheDentries() ? Inode::Mkdir(name, how) : Errno::kENOENT;
+}
+Result<Ref<Inode>> SyntheticDir::Symlink(std::string_view name, std::string_view target,
+                                         const NewInode& how) {
+  return synthetic_fs().CacheDentries() ? Inode::Symlink(name, target, how) : Errno::kENOENT;
+}
+Result<Ref<Inode>> SyntheticDir::Mknod(std::string_view name, const NewInode& how) {
+  return synthetic_fs().CacheDentries() ? Inode::Mknod(name, how) : Errno::kENOENT;
 }
 
 Result<Ref<FileDescription>> SyntheticDir::Open(const Path& path, int flags, const Credentials&) {

@@ -132,6 +132,12 @@ class SyntheticDir : public SyntheticInode {
   Result<Ref<FileDescription>> Open(const Path& path, int flags, const Credentials& creds) override;
   bool RevalidateChild(std::string_view name, Inode* child) override;
   uint64_t nlink() const override;
+  // Where names are not cached (proc), looking up what is not there fails before it could be made.
+  Result<Ref<Inode>> Create(std::string_view name, const NewInode& how) override;
+  Result<Ref<Inode>> Mkdir(std::string_view name, const NewInode& how) override;
+  Result<Ref<Inode>> Symlink(std::string_view name, std::string_view target,
+                             const NewInode& how) override;
+  Result<Ref<Inode>> Mknod(std::string_view name, const NewInode& how) override;
 
  protected:
   // Called for names that are no fixed children.

@@ -53,6 +53,7 @@ struct NewInode {
   uid_t uid = 0;
   gid_t gid = 0;
   dev_t rdev = 0;
+  bool linkable = true;  // O_TMPFILE without O_EXCL: may get a name later
 };
 
 struct StatFs {

@@ -22,7 +22,7 @@ constexpr size_t kDirBufferSize = 32 << 10;
 
 Result<int64_t> SeekTarget(int64_t base, int64_t offset) {
   int64_t to;
-  if (__builtin_add_overflow(base, offset, &to)) return Errno::kEOVERFLOW;
+  if (__builtin_add_overflow(base, offset, &to)) return Errno::kEINVAL;
   if (to < 0) return Errno::kEINVAL;
   return to;
 }

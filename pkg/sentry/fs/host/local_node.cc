@@ -361,7 +361,8 @@ Result<Node::Child> LocalNode::Create(std::string_view name, const vfs::NewInode
 
 Result<Node::Child> LocalNode::Tmpfile(const vfs::NewInode& how) {
   ASSIGN_OR_RETURN(auto dir, DirFd());
-  ASSIGN_OR_RETURN(auto fd, OpenBeneath(dir->get(), ".", O_RDWR | O_TMPFILE, how.mode & 07777));
+  const int flags = O_RDWR | O_TMPFILE | (how.linkable ? 0 : O_EXCL);
+  ASSIGN_OR_RETURN(auto fd, OpenBeneath(dir->get(), ".", flags, how.mode & 07777));
   return Finish(dir->get(), "", how, std::move(fd), false);
 }
 

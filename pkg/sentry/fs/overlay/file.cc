@@ -210,7 +210,7 @@ Result<int64_t> OverlayDirectory::Seek(int64_t offset, int whence) {
   MutexLock lock(position_mutex());
   int64_t to = offset;
   if (whence == SEEK_CUR) {
-    if (__builtin_add_overflow(position(), offset, &to)) return Errno::kEOVERFLOW;
+    if (__builtin_add_overflow(position(), offset, &to)) return Errno::kEINVAL;
   } else if (whence != SEEK_SET) {
     return Errno::kEINVAL;
   }

@@ -120,6 +120,7 @@ std::string SyscallLine(Task& t) {
 std::string IdMap() { return absl::StrFormat("%10d %10d %10u\n", 0, 0, 4294967295u); }
 
 Result<vfs::Path> ExePath(Task& t) {
+  if (!MayInspect(t)) return Errno::kEACCES;
   const auto mm = t.MmRef();
   if (mm == nullptr) return Errno::kENOENT;
   const auto file = RefCast<vfs::FileDescription>(mm->executable());
@@ -285,7 +286,7 @@ std::string Children(FileSystem& fs, Task& t, bool) {
   std::string out;
   MutexLock lock(fs.kernel().task_mutex());
   for (ThreadGroup* child : t.tg().children()) {
-    out += absl::StrFormat("%d ", child->IdIn(fs.pid_ns()));
+    if (child->parent_task() == &t) out += absl::StrFormat("%d ", child->IdIn(fs.pid_ns()));
   }
   return out;
 }
@@ -357,6 +358,7 @@ class TaskFile : public OwnedBy<TaskFileBase> {
       : OwnedBy<TaskFileBase>(task, fs, spec, task->tid()), fs_(fs), spec_(spec), thread_(thread) {}
   Result<std::string> Generate() override {
     if (spec_.inspect && !MayInspect(*task_)) return Errno::kEACCES;
+    if (FindTask(fs_, task_->TidIn(fs_.pid_ns())) != task_) return Errno::kESRCH;
     return spec_.generate(fs_, *task_, thread_);
   }
   Status Store(std::string_view data) override {
@@ -391,6 +393,7 @@ class TaskDir : public OwnedBy<TaskDirBase>, public kernel::ProcessInode {
   }
 
   Result<Ref<vfs::Inode>> LookupDynamic(std::string_view name) override {
+    if (FindTask(fs_, task_->TidIn(fs_.pid_ns())) != task_) return Errno::kENOENT;
     for (const FileSpec& spec : kFiles) {
       if (name == spec.name) return NewFile(spec);
     }

@@ -127,7 +127,7 @@ Result<Ref<Inode>> TmpfsDir::Mknod(std::string_view name, const NewInode& how) {
 Result<Ref<Inode>> TmpfsDir::Tmpfile(const NewInode& how) {
   ASSIGN_OR_RETURN(auto inode, New<TmpfsFile>(tmpfs(), WithType(how, S_IFREG)));
   inode->AddLinks(-1);
-  static_cast<TmpfsFile&>(*inode).set_linkable();
+  if (how.linkable) static_cast<TmpfsFile&>(*inode).set_linkable();
   return Ref<Inode>(inode);
 }
 
