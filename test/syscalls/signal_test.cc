@@ -582,8 +582,9 @@ TEST_F(SignalTest, NanosleepReportsWhatRemains) {
   EXPECT_TRUE(WaitUntilBlocked(thread.tid()));
   pthread_kill(thread.handle(), SIGUSR1);
   thread.Join();
+  // The slack of the timer may make it a little more than was asked for.
   EXPECT_GT(rest.tv_sec, 50);
-  EXPECT_LT(rest.tv_sec, 100);
+  EXPECT_LE(rest.tv_sec, 100);
 }
 
 TEST_F(SignalTest, ProfilingTimerInterruptsComputation) {

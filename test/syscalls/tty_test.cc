@@ -505,47 +505,5 @@ TEST_F(JobControlTest, ExitOfTheLeaderHangsUpTheForeground) {
   EXPECT_EQ(ReadAll(p.reader.get()), "");
 }
 
-TEST_F(JobControlTest, ShellWithAPipelineOnATerminal) {
-  ScopedChild shell(StartLeader([&] {
-    dup2(pty_.slave.get(), 0);
-    dup2(pty_.slave.get(), 1);
-    dup2(pty_.slave.get(), 2);
-    execl("/bin/bash", "bash", "--norc", "--noprofile", "--noediting", "-i", nullptr);
-  }));
-  pty_.slave.reset();
-  pty_.Send("PS1=; stty -echo; echo be''gin\n");
-  std::string seen;
-  const auto until = [&](const std::string& text) {
-    while (seen.find(text) == std::string::npos && Poll(pty_.master.get(), POLLIN, kLongMs) &
-                                                       POLLIN) {
-      char b[256];
-      const ssize_t n = read(pty_.master.get(), b, sizeof b);
-      if (n <= 0) break;
-      seen.append(b, static_cast<size_t>(n));
-    }
-    const size_t at = seen.find(text);
-    EXPECT_NE(at, std::string::npos) << text << " in " << seen;
-    if (at != std::string::npos) seen.erase(0, at + text.size());
-  };
-  until("begin\r\n");
-  pty_.Send("echo hello | tr a-z A-Z | cat\n");
-  until("HELLO\r\n");
-  pty_.Send("sh -c 'echo started; sleep 100'\n");
-  until("started\r\n");
-  pty_.Send("\x1a");
-  until("Stopped");
-  pty_.Send("jobs; echo after\n");
-  until("Stopped");
-  until("after\r\n");
-  pty_.Send("fg\n");
-  until("sleep 100'\r\n");
-  pty_.Send("\x03");
-  until("\r\n");
-  pty_.Send("echo code=$?\n");
-  until("code=130\r\n");
-  pty_.Send("exit 7\n");
-  EXPECT_THAT(shell.Wait(), ExitedWith(7));
-}
-
 }  // namespace
 }  // namespace cvisor::test

@@ -276,8 +276,8 @@ TEST(Synthetic, Tree) {
   SpanSource src("hello", 5);
   EXPECT_EQ(f->Write(src).value(), 5u);
   EXPECT_EQ(w.Cat("/p/sys/knob"), "hello");
-  EXPECT_EQ(w.Touch("/p/new"), Errno::kEACCES);
-  EXPECT_EQ(w.Mkdir("/p/new"), Errno::kEPERM);
+  EXPECT_EQ(w.Touch("/p/new"), Errno::kENOENT);
+  EXPECT_EQ(w.Mkdir("/p/new"), Errno::kENOENT);
   EXPECT_EQ(ChangeMode(w.ctx, Walk(w.ctx, "/p/version").value(), 0).error(), Errno::kEPERM);
   // A masked path: what is mounted on a name stays there.
   w.Touch("/null");
