@@ -19,7 +19,9 @@ def child(pipe, value, lock, queue):
         with lock:
             value.value += 1
     queue.put(os.getppid())
-    pipe.send({"pid": os.getpid() != os.getppid(), "data": b"x" * 200000})
+    # Senders that share an end of a pipe must take turns, or their messages mix.
+    with lock:
+        pipe.send({"pid": os.getpid() != os.getppid(), "data": b"x" * 200000})
     pipe.close()
 
 
