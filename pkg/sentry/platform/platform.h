@@ -74,6 +74,10 @@ class Context {
   // Any thread. Makes the current or the next Switch() return soon. May cause one spurious kInterrupt.
   virtual void Interrupt() = 0;
 
+  // The thread is about to sleep on behalf of its application, or has woken up: a hint for those who
+  // share the cores.
+  virtual void Sleeping(bool asleep) { static_cast<void>(asleep); }
+
   // The FPU/XSAVE state of the thread (standard format, not compacted), valid between Switch() calls.
   virtual Result<std::vector<std::byte>> GetXsave() = 0;
   // Rejects malformed states with EINVAL; the thread's state is then unchanged.

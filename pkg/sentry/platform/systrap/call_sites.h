@@ -1,0 +1,123 @@
+// Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
+//
+// CallSites: the SYSCALL instructions of one address space that are replaced by jumps to the stub.
+//
+// Seven bytes are replaced by `jmp *slot`, where slot is an absolute address near 0x60000, in one of two
+// shapes. Let S be the address of the SYSCALL:
+//   before: a 5-byte instruction at S-5 and the SYSCALL (mov $nr,%eax; syscall). `ff 24 25` slot.
+//   after:  the SYSCALL and the first 5 bytes of the instruction behind it, which may be longer
+//           (syscall; cmp $-4095,%rax). `ff 24 e5` slot.
+// A trampoline executes the displaced instruction and enters the stub. Another thread, a signal frame or a restarted
+// call may still go on in the middle of the seven bytes: at S in the first shape, at S+2 in the second. There
+// the new bytes are `06` (invalid in 64-bit mode) and `e5 xx` (IN, not allowed in user mode), so that it faults
+// and is sent to the right place in the trampoline. That is why slots have the third byte 06.
+//
+// Only private file mappings that are executable are patched: the host makes a private copy of the page.
+// Nothing is patched before it has trapped a few times, as short-lived programs would not earn it back.
+
+#ifndef CVISOR_PKG_SENTRY_PLATFORM_SYSTRAP_CALL_SITES_H_
+#define CVISOR_PKG_SENTRY_PLATFORM_SYSTRAP_CALL_SITES_H_
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "pkg/base/mutex.h"
+#include "pkg/base/result.h"
+#include "pkg/sentry/arch/registers.h"
+#include "pkg/sentry/platform/platform.h"
+#include "pkg/sentry/platform/systrap/stub_abi.h"
+
+namespace cvisor::platform::systrap {
+
+// How a call site can be patched.
+struct PatchPlan {
+  bool before = false;    // the shape
+  uint8_t displaced = 0;  // length of the displaced instruction
+};
+
+// Decides from the code around a SYSCALL: `before` are the bytes that end with it (at least 7),
+// `after` those behind it, `rax` the number that it was called with. Nullopt: leave it alone.
+std::optional<PatchPlan> PlanPatch(std::span<const uint8_t> before, std::span<const uint8_t> after,
+                                   uint64_t rax);
+
+class CallSites {
+ public:
+  // What the sites need of their address space.
+  class Host {
+   public:
+    virtual ~Host() = default;
+    virtual bool ReadCode(UserAddr addr, std::span<uint8_t> to) = 0;
+    // Writes through page permissions, into private copies. Below min_user_address too.
+    virtual bool WriteCode(UserAddr addr, std::span<const uint8_t> bytes) = 0;
+    // Maps the trampolines' area, empty.
+    virtual bool MapTrampolines() = 0;
+    // Makes all cores forget instructions that they fetched.
+    virtual bool SyncCores() = 0;
+    // Whether no other thread runs in the address space.
+    virtual bool SingleThreaded() = 0;
+    virtual uint64_t StubEntry() = 0;
+  };
+
+  // Those of the address space that this one is a copy of, or null.
+  explicit CallSites(const CallSites* parent);
+
+  // [addr, addr + length) was mapped anew, or unmapped. `text`: as a private executable file mapping.
+  void OnMap(UserAddr addr, uint64_t length, bool text);
+  // Everything is unmapped, the trampolines too.
+  void Clear();
+  // Undoes all patches, for good: the application uses the GS base that the trampolines need.
+  void Disable(Host& host);
+
+  // A call trapped; regs.rip is behind it. Perhaps patches it.
+  void OnTrap(Host& host, const arch::Registers& regs);
+
+  // Where to really go on when the application is to go on at `rip`.
+  uint64_t EntryFor(uint64_t rip);
+  static bool InTrampoline(uint64_t ip) {
+    return ip - TRAMPOLINE_BASE < TRAMPOLINE_SIZE;
+  }
+  // What address the application is at when it is at `ip` in a trampoline.
+  uint64_t ApplicationIp(uint64_t ip);
+  // Whether a fault was made by the patches, and the application is to go on at regs->rip.
+  bool OnFault(uint64_t trapno, arch::Registers* regs);
+
+ private:
+  struct Site {
+    uint64_t start = 0;    // of the seven bytes
+    uint64_t syscall = 0;  // S
+    PatchPlan plan;
+    std::array<uint8_t, 7> original{};
+  };
+  struct Range {
+    uint64_t start, end;
+  };
+
+  void RemoveSites(uint64_t start, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool Patch(Host& host, uint64_t syscall_ip, uint64_t rax) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  static bool Replace(Host& host, uint64_t at, std::span<const uint8_t> bytes);
+  static uint64_t Slot(size_t index) { return TRAMPOLINE_BASE + (index + 1) * TRAMPOLINE_STRIDE; }
+
+  // Whether there is anything that the fast ways out must look at.
+  std::atomic<bool> any_{false};
+
+  Mutex mu_;
+  bool disabled_ ABSL_GUARDED_BY(mu_) = false;
+  std::vector<Range> texts_ ABSL_GUARDED_BY(mu_);
+  // By trampoline. Never reused: a thread may be in one.
+  std::vector<Site> sites_ ABSL_GUARDED_BY(mu_);
+  // Addresses in the middle of patches to addresses in trampolines.
+  std::unordered_map<uint64_t, uint64_t> inner_ ABSL_GUARDED_BY(mu_);
+  // First bytes of patches.
+  std::unordered_map<uint64_t, size_t> starts_ ABSL_GUARDED_BY(mu_);
+  // How often a call trapped; bounded.
+  std::unordered_map<uint64_t, uint32_t> traps_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace cvisor::platform::systrap
+
+#endif  // CVISOR_PKG_SENTRY_PLATFORM_SYSTRAP_CALL_SITES_H_

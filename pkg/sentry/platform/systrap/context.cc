@@ -1,0 +1,382 @@
+// Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
+
+#include "pkg/sentry/platform/systrap/context.h"
+
+#include <linux/audit.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "pkg/base/log.h"
+#include "pkg/sentry/platform/common/xsave.h"
+
+namespace cvisor::platform::systrap {
+namespace {
+
+constexpr uint64_t kTrapFlag = 0x100;
+constexpr uint64_t kTrapProtection = 13, kTrapBreakpoint = 3, kTrapPage = 14;
+
+}  // namespace
+
+SystrapContext::SystrapContext(SystrapPlatform& platform)
+    : platform_(platform), spin_(platform.spin()) {}
+
+SystrapContext::~SystrapContext() { Release(); }
+
+void SystrapContext::SetRunnable(bool runnable) {
+  if (runnable == runnable_) return;
+  runnable_ = runnable;
+  platform_.spin().runnable.fetch_add(runnable ? 1 : -1, std::memory_order_relaxed);
+}
+
+void SystrapContext::Sleeping(bool asleep) {
+  if (asleep) {
+    spin_.OnSleep();
+    if (thread_) __atomic_store_n(&thread_->page().stub_spin, 0, __ATOMIC_RELAXED);
+  }
+  SetRunnable(!asleep);
+}
+
+Status SystrapContext::Bind(SystrapAddressSpace& as) {
+  if (as_.get() == &as) return as.process().dead() ? Status(Errno::kESRCH) : OkStatus();
+  if (as_) Unbind();
+  if (claimed_as_.get() == &as) {
+    thread_ = std::move(claimed_);
+    claimed_as_.reset();
+  } else {
+    ASSIGN_OR_RETURN(thread_, as.Claim());
+    if (pending_xsave_.empty()) {
+      pending_xsave_.assign(platform_.initial_xsave().begin(), platform_.initial_xsave().end());
+    }
+  }
+  as_ = Ref<SystrapAddressSpace>(&as);
+  loaded_ = false;
+  const Status started = thread_->Start();
+  kick_tgid_.store(as.process().pid(), std::memory_order_relaxed);
+  kick_tid_.store(thread_->tid(), std::memory_order_relaxed);
+  {
+    MutexLock lock(cpu_mu_);
+    start_cpu_ns_ = thread_->past_cpu_ns();
+    bound_ = true;
+  }
+  RETURN_IF_ERROR(started);
+  PutXsave(pending_xsave_);
+  pending_xsave_.clear();
+  return OkStatus();
+}
+
+void SystrapContext::Unbind() {
+  if (!as_) return;
+  const bool dead = as_->process().dead();
+  if (!dead) {
+    auto state = GetXsave();
+    if (state.ok()) pending_xsave_ = std::move(*state);
+  }
+  const uint64_t cpu =
+      dead ? 0 : platform_.proc().ReadThreadCpuNs(as_->process().pid(), thread_->tid());
+  {
+    MutexLock lock(cpu_mu_);
+    past_cpu_ns_ += cpu > start_cpu_ns_ ? cpu - start_cpu_ns_ : 0;
+    bound_ = false;
+  }
+  thread_->set_past_cpu_ns(cpu);
+  __atomic_store_n(&thread_->page().stub_spin, 0, __ATOMIC_RELAXED);
+  as_->Park(std::move(thread_));
+  as_.reset();
+}
+
+void SystrapContext::Release() {
+  SetRunnable(false);
+  if (as_) {
+    // Nobody wants the FPU state; the CPU time is the last thing to be asked for.
+    const bool dead = as_->process().dead();
+    const uint64_t cpu =
+        dead ? 0 : platform_.proc().ReadThreadCpuNs(as_->process().pid(), thread_->tid());
+    {
+      MutexLock lock(cpu_mu_);
+      past_cpu_ns_ += cpu > start_cpu_ns_ ? cpu - start_cpu_ns_ : 0;
+      bound_ = false;
+    }
+    thread_->set_past_cpu_ns(cpu);
+    __atomic_store_n(&thread_->page().stub_spin, 0, __ATOMIC_RELAXED);
+    as_->Park(std::move(thread_));
+    as_.reset();
+  }
+  if (claimed_as_) {
+    claimed_as_->Park(std::move(claimed_));
+    claimed_as_.reset();
+  }
+}
+
+void SystrapContext::PutXsave(std::span<const std::byte> state) {
+  ThreadPage& page = thread_->page();
+  memcpy(reinterpret_cast<char*>(&page) + THREAD_XSAVE_OFFSET, state.data(), state.size());
+  page.fpu = THREAD_XSAVE_OFFSET;
+}
+
+void SystrapContext::StoreRegisters(const arch::Registers& regs) {
+  ThreadPage& p = thread_->page();
+  p.rax = regs.rax;
+  p.rdi = regs.rdi;
+  p.rsi = regs.rsi;
+  p.rdx = regs.rdx;
+  p.r10 = regs.r10;
+  p.r8 = regs.r8;
+  p.r9 = regs.r9;
+  p.rip = regs.rip;
+  p.rsp = regs.rsp;
+  p.rflags = (regs.eflags & arch::kUserRflagsMask) | arch::kRflagsFixed;
+  p.rcx = regs.rcx;
+  p.r11 = regs.r11;
+  p.rbx = regs.rbx;
+  p.rbp = regs.rbp;
+  p.r12 = regs.r12;
+  p.r13 = regs.r13;
+  p.r14 = regs.r14;
+  p.r15 = regs.r15;
+  // An unchanged rip leaves the way out through the trampoline, if it came from one.
+  if (!loaded_ || regs.rip != known_rip_) p.jump = as_->sites().EntryFor(regs.rip);
+  uint32_t flags = 0;
+  if (!loaded_ || regs.fs_base != known_fs_base_) {
+    p.fs_base = regs.fs_base;
+    flags |= EXIT_SET_FS;
+  }
+  p.gs_base = regs.gs_base;
+  if (regs.gs_base != 0 || (regs.eflags & kTrapFlag) != 0) {
+    if (regs.gs_base != 0) as_->sites().Disable(as_->code());
+    flags |= EXIT_SIGRETURN;
+  }
+  p.exit_flags = flags;
+}
+
+void SystrapContext::FetchRegisters(arch::Registers* regs) {
+  const ThreadPage& p = thread_->page();
+  regs->rax = p.rax;
+  regs->rdi = p.rdi;
+  regs->rsi = p.rsi;
+  regs->rdx = p.rdx;
+  regs->r10 = p.r10;
+  regs->r8 = p.r8;
+  regs->r9 = p.r9;
+  regs->rip = p.rip;
+  regs->rsp = p.rsp;
+  regs->eflags = (p.rflags & arch::kUserRflagsMask) | arch::kRflagsFixed;
+  regs->rcx = p.rcx;
+  regs->r11 = p.r11;
+  regs->rbx = p.rbx;
+  regs->rbp = p.rbp;
+  regs->r12 = p.r12;
+  regs->r13 = p.r13;
+  regs->r14 = p.r14;
+  regs->r15 = p.r15;
+  regs->fs_base = p.fs_base;
+  regs->gs_base = p.gs_base;
+  regs->cs = arch::kUserCs;
+  regs->ss = arch::kUserSs;
+  regs->ds = regs->es = regs->fs = regs->gs = 0;
+  regs->orig_rax = ~0ull;
+}
+
+Event SystrapContext::Switch(AddressSpace& address_space, arch::Registers* regs, bool regs_dirty) {
+  auto& as = static_cast<SystrapAddressSpace&>(address_space);
+  if (Status s = Bind(as); !s.ok()) {
+    if (s.error() != Errno::kESRCH) {
+      LogWarning("systrap: no stub thread to run in: %s", ErrnoName(s.error()));
+    }
+    return {Event::kDead};
+  }
+  SetRunnable(true);
+  if (state_.fetch_or(kInUser, std::memory_order_seq_cst) & kPending) {
+    state_.exchange(0, std::memory_order_seq_cst);
+    // The caller will not say again that it changed them.
+    if (regs_dirty) loaded_ = false;
+    return {Event::kInterrupt};
+  }
+  if (regs_dirty || !loaded_) StoreRegisters(*regs);
+  ThreadPage& page = thread_->page();
+  page.stub_spin = spin_.StubBudget();
+  page.sentry_cpu = static_cast<uint32_t>(sched_getcpu());
+  thread_->Give(COMMAND_RUN, spin_.TakeStart());
+  const bool alive = thread_->Await(spin_);
+  // From here on Interrupt() only leaves a note for the next time. A kick that is under way makes
+  // one spurious kInterrupt.
+  state_.exchange(0, std::memory_order_seq_cst);
+  if (!alive) return {Event::kDead};
+  FetchRegisters(regs);
+  loaded_ = true;
+  const Event event = ToEvent(regs);
+  known_rip_ = regs->rip;
+  known_fs_base_ = regs->fs_base;
+  return event;
+}
+
+Event SystrapContext::ToEvent(arch::Registers* regs) {
+  switch (thread_->page().event) {
+    case EVENT_SYSCALL:
+      regs->orig_rax = regs->rax;
+      return {Event::kSyscall};
+    case EVENT_SIGNAL:
+      return SignalEvent(regs);
+    default:
+      // A kick, or something else that asks for no more than another look.
+      if (as_->sites().InTrampoline(regs->rip)) {
+        regs->rip = as_->sites().ApplicationIp(regs->rip);
+        loaded_ = false;
+      }
+      return {Event::kInterrupt};
+  }
+}
+
+Event SystrapContext::SignalEvent(arch::Registers* regs) {
+  const ThreadPage& p = thread_->page();
+  const int signo = static_cast<int>(p.signo);
+  const int code = p.code;
+  CallSites& sites = as_->sites();
+  if (signo == SIGSYS && code == 1 /* SYS_SECCOMP */) {
+    if (p.syscall_arch != AUDIT_ARCH_X86_64) {
+      // As a kernel without 32-bit emulation: #GP at the instruction.
+      regs->rip -= arch::kSyscallInstructionSize;
+      loaded_ = false;
+      constexpr uint64_t kIdtVector80 = 0x80 * 8 + 2;
+      return {Event::kFault, SIGSEGV, SI_KERNEL, 0, kTrapProtection, kIdtVector80};
+    }
+    regs->orig_rax = regs->rax;
+    if (platform_.options().patch && regs->gs_base == 0) sites.OnTrap(as_->code(), *regs);
+    return {Event::kSyscall};
+  }
+  if (code <= 0) return {Event::kInterrupt};  // Sent by a process of the host.
+  if (sites.InTrampoline(regs->rip)) {
+    regs->rip = sites.ApplicationIp(regs->rip);
+    loaded_ = false;
+  }
+  if (sites.OnFault(p.trapno, regs)) {
+    loaded_ = false;
+    return {Event::kInterrupt};
+  }
+  Event e{Event::kFault, signo, code, p.fault_addr, p.trapno, p.error_code};
+  switch (signo) {
+    case SIGSEGV:
+    case SIGBUS:
+      if (code == SI_KERNEL || e.trapno != kTrapPage) e.addr = code == SI_KERNEL ? 0 : e.addr;
+      return e;
+    case SIGTRAP:
+      if (e.trapno == kTrapBreakpoint) e.addr = 0;
+      return e;
+    case SIGFPE:
+    case SIGILL:
+      return e;
+    default:
+      return {Event::kInterrupt};
+  }
+}
+
+void SystrapContext::Interrupt() {
+  const uint32_t old = state_.fetch_or(kPending, std::memory_order_seq_cst);
+  if ((old & kInUser) == 0 || (old & kPending) != 0) return;
+  // If the stub thread is gone by now this reaches nobody, or another stub thread, which shrugs.
+  syscall(SYS_tgkill, kick_tgid_.load(std::memory_order_relaxed),
+          kick_tid_.load(std::memory_order_relaxed), STUB_KICK_SIGNAL);
+}
+
+Status SystrapContext::Command(uint32_t command) {
+  SpinPolicy patient(platform_.spin());
+  thread_->Give(command, false);
+  if (!thread_->Await(patient)) return Errno::kESRCH;
+  return OkStatus();
+}
+
+Result<std::vector<std::byte>> SystrapContext::GetXsave() {
+  if (!as_) {
+    if (!pending_xsave_.empty()) return pending_xsave_;
+    const auto initial = platform_.initial_xsave();
+    return std::vector<std::byte>(initial.begin(), initial.end());
+  }
+  ThreadPage& page = thread_->page();
+  if (page.fpu == 0) {
+    RETURN_IF_ERROR(Command(COMMAND_XSAVE));
+    page.fpu = THREAD_XSAVE_OFFSET;
+  }
+  const size_t size = platform_.xsave_size();
+  const uint64_t offset = page.fpu;
+  // Only an application that wrote to the page makes it anything else.
+  if (offset < THREAD_XSAVE_OFFSET || offset > THREAD_SIZE - size) return Errno::kESRCH;
+  const auto* from = reinterpret_cast<const std::byte*>(&page) + offset;
+  std::vector<std::byte> state(from, from + size);
+  if (!ValidXsave(state, platform_.xsave_features(), platform_.mxcsr_mask())) {
+    const auto initial = platform_.initial_xsave();
+    state.assign(initial.begin(), initial.end());
+  }
+  return state;
+}
+
+Status SystrapContext::SetXsave(std::span<const std::byte> state) {
+  if (state.size() < platform_.xsave_size()) return Errno::kEINVAL;
+  state = state.first(platform_.xsave_size());
+  if (!ValidXsave(state, platform_.xsave_features(), platform_.mxcsr_mask())) return Errno::kEINVAL;
+  if (as_) {
+    PutXsave(state);
+  } else {
+    pending_xsave_.assign(state.begin(), state.end());
+  }
+  return OkStatus();
+}
+
+void SystrapContext::ResetXsave() {
+  const auto initial = platform_.initial_xsave();
+  if (as_) {
+    PutXsave(initial);
+  } else {
+    pending_xsave_.assign(initial.begin(), initial.end());
+  }
+}
+
+Status SystrapContext::CloneInto(Context& child_context, AddressSpace& address_space) {
+  auto& child = static_cast<SystrapContext&>(child_context);
+  auto& as = static_cast<SystrapAddressSpace&>(address_space);
+  if (child.as_ || child.claimed_as_) return Errno::kEINVAL;
+  ASSIGN_OR_RETURN(child.pending_xsave_, GetXsave());
+  ASSIGN_OR_RETURN(child.claimed_, as.Claim());
+  child.claimed_as_ = Ref<SystrapAddressSpace>(&as);
+  return OkStatus();
+}
+
+Result<uint32_t> SystrapContext::CompareAndSwap32(AddressSpace& address_space, UserAddr addr,
+                                                  uint32_t expected, uint32_t desired) {
+  if (addr % sizeof(uint32_t) != 0) return Errno::kEINVAL;
+  if (addr < platform_.min_user_address() || addr >= platform_.max_user_address()) {
+    return Errno::kEFAULT;
+  }
+  RETURN_IF_ERROR(Bind(static_cast<SystrapAddressSpace&>(address_space)));
+  ThreadPage& page = thread_->page();
+  page.cas_addr = addr;
+  page.cas_expected = expected;
+  page.cas_desired = desired;
+  RETURN_IF_ERROR(Command(COMMAND_CAS));
+  if (page.cas_fault != 0) return Errno::kEFAULT;
+  return uint32_t{page.cas_result};
+}
+
+bool SystrapContext::Alive() {
+  MutexLock lock(cpu_mu_);
+  return !bound_ || !as_->process().dead();
+}
+
+uint64_t SystrapContext::UserCpuTimeNs() {
+  MutexLock lock(cpu_mu_);
+  uint64_t ns = past_cpu_ns_;
+  if (bound_) {
+    const uint64_t now =
+        platform_.proc().ReadThreadCpuNs(kick_tgid_.load(std::memory_order_relaxed),
+                                         kick_tid_.load(std::memory_order_relaxed));
+    if (now > start_cpu_ns_) ns += now - start_cpu_ns_;
+  }
+  return ns;
+}
+
+}  // namespace cvisor::platform::systrap

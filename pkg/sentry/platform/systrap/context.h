@@ -1,0 +1,87 @@
+// Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
+//
+// SystrapContext: an application thread. It is bound to at most one stub thread, in the address
+// space it ran in last; using it with another address space moves it there.
+
+#ifndef CVISOR_PKG_SENTRY_PLATFORM_SYSTRAP_CONTEXT_H_
+#define CVISOR_PKG_SENTRY_PLATFORM_SYSTRAP_CONTEXT_H_
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "pkg/base/mutex.h"
+#include "pkg/sentry/platform/systrap/address_space.h"
+#include "pkg/sentry/platform/systrap/platform_impl.h"
+#include "pkg/sentry/platform/systrap/spin.h"
+#include "pkg/sentry/platform/systrap/stub_thread.h"
+
+namespace cvisor::platform::systrap {
+
+class SystrapContext : public Context {
+ public:
+  explicit SystrapContext(SystrapPlatform& platform);
+  ~SystrapContext() override;
+
+  Event Switch(AddressSpace& as, arch::Registers* regs, bool regs_dirty) override;
+  void Interrupt() override;
+  void Sleeping(bool asleep) override;
+  Result<std::vector<std::byte>> GetXsave() override;
+  Status SetXsave(std::span<const std::byte> state) override;
+  void ResetXsave() override;
+  Status CloneInto(Context& child, AddressSpace& as) override;
+  Result<uint32_t> CompareAndSwap32(AddressSpace& as, UserAddr addr, uint32_t expected,
+                                    uint32_t desired) override;
+  bool Alive() override;
+  uint64_t UserCpuTimeNs() override;
+  void Release() override;
+
+ private:
+  enum : uint32_t { kPending = 1, kInUser = 2 };
+
+  // ESRCH if the stub process is dead, EAGAIN if it has no thread for us.
+  Status Bind(SystrapAddressSpace& as);
+  // Leaves the stub thread to the address space.
+  void Unbind();
+  void SetRunnable(bool runnable);
+  // Has the stub carry out COMMAND_XSAVE or COMMAND_CAS. ESRCH.
+  Status Command(uint32_t command);
+  // Puts `state` where the stub loads it from when it next runs the application.
+  void PutXsave(std::span<const std::byte> state);
+  void StoreRegisters(const arch::Registers& regs);
+  void FetchRegisters(arch::Registers* regs);
+  // What the stub reported, in terms of the application.
+  Event ToEvent(arch::Registers* regs);
+  Event SignalEvent(arch::Registers* regs);
+
+  SystrapPlatform& platform_;
+  SpinPolicy spin_;
+  Ref<SystrapAddressSpace> as_;  // of thread_
+  std::unique_ptr<StubThread> thread_;
+  // What the application's registers are as far as the stub knows.
+  uint64_t known_rip_ = 0, known_fs_base_ = 0;
+  bool loaded_ = false;
+  bool runnable_ = false;
+
+  // A thread that was set aside for this context by its parent.
+  Ref<SystrapAddressSpace> claimed_as_;
+  std::unique_ptr<StubThread> claimed_;
+  // FPU state to put into the next stub thread; empty if nothing is known.
+  std::vector<std::byte> pending_xsave_;
+
+  std::atomic<uint32_t> state_{0};
+  // The stub thread to kick; written by our thread, meaningful to others while kInUser is set.
+  std::atomic<pid_t> kick_tgid_{0};
+  std::atomic<pid_t> kick_tid_{0};
+
+  Mutex cpu_mu_;               // guards the three below
+  uint64_t past_cpu_ns_ = 0;   // of stub threads given back
+  uint64_t start_cpu_ns_ = 0;  // what the current one had used before us
+  bool bound_ = false;
+};
+
+}  // namespace cvisor::platform::systrap
+
+#endif  // CVISOR_PKG_SENTRY_PLATFORM_SYSTRAP_CONTEXT_H_

@@ -1,0 +1,108 @@
+// Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
+
+#include <linux/audit.h>
+#include <linux/futex.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include <cstddef>
+#include <csignal>
+
+#include "pkg/base/check.h"
+#include "pkg/sentry/platform/common/bpf_filter.h"
+#include "pkg/sentry/platform/systrap/layout.h"
+#include "pkg/sentry/platform/systrap/stub.h"
+
+namespace cvisor::platform::systrap {
+namespace {
+
+constexpr uint32_t kAllow = SECCOMP_RET_ALLOW;
+constexpr uint32_t kTrap = SECCOMP_RET_TRAP;
+constexpr uint32_t kKill = SECCOMP_RET_KILL_PROCESS;
+constexpr size_t kIpLow = offsetof(seccomp_data, instruction_pointer);
+constexpr size_t kIpHigh = kIpLow + sizeof(uint32_t);
+
+// Everything that does not come from the stub's text is the application's, and traps. That goes for
+// every filter of the chain, as the strictest of their answers counts. `from_application` is the answer.
+void TrapApplication(FilterBuilder& f, const Layout& layout, uint32_t from_application) {
+  f.Load(offsetof(seccomp_data, arch));
+  f.ReturnUnless(AUDIT_ARCH_X86_64, kTrap);
+  f.Load(kIpHigh);
+  f.ReturnUnless(static_cast<uint32_t>(layout.text() >> 32), from_application);
+  f.Load(kIpLow);
+  const uint32_t low = static_cast<uint32_t>(layout.text());
+  CVISOR_CHECK(low + STUB_TEXT_SIZE > low);
+  f.ReturnIfBelow(low, from_application);
+  f.ReturnUnlessBelow(low + STUB_TEXT_SIZE, from_application);
+}
+
+// The calls of stub threads, in the places where the stub makes them.
+struct Place {
+  int nr;
+  uint64_t offset;  // of the instruction behind the SYSCALL
+  uint32_t action;
+};
+
+}  // namespace
+
+std::vector<sock_filter> MakeAgentFilter(const Layout& layout) {
+  FilterBuilder f;
+  TrapApplication(f, layout, kTrap);
+  f.Load(offsetof(seccomp_data, nr));
+  for (const int nr :
+       {SYS_futex, SYS_lseek, SYS_mmap, SYS_munmap, SYS_mprotect, SYS_madvise, SYS_mremap,
+        SYS_msync, SYS_mincore, SYS_membarrier, SYS_getppid, SYS_exit_group,
+        // Of threads, until they have their own filter and after it.
+        SYS_seccomp, SYS_sigaltstack, SYS_sched_setaffinity, SYS_rt_sigreturn, SYS_exit, STUB_NOTIFY_NR}) {
+    f.ReturnIf(static_cast<uint32_t>(nr), kAllow);
+  }
+  f.SkipUnless(SYS_clone, 9);
+  f.Load(ArgHigh(0));
+  f.ReturnUnless(0, kKill);
+  f.Load(ArgLow(0));
+  f.ReturnIf(static_cast<uint32_t>(kForkCloneFlags), kAllow);
+  f.ReturnUnless(static_cast<uint32_t>(kThreadCloneFlags), kKill);
+  f.Return(kAllow);
+  f.ReturnUnless(SYS_prctl, kKill);
+  f.Load(ArgLow(0));
+  f.ReturnUnless(PR_SET_PDEATHSIG, kKill);
+  f.Load(ArgLow(1));
+  f.ReturnUnless(SIGKILL, kKill);
+  f.Return(kAllow);
+  return f.Take();
+}
+
+std::vector<sock_filter> MakeThreadFilter(const Layout& layout, bool notify) {
+  const Place places[] = {
+      {SYS_futex, stub_offset::StubFutexIp, kAllow},
+      {SYS_rt_sigreturn, stub_offset::StubSigreturnIp, kAllow},
+      {SYS_exit, stub_offset::StubExitIp, kAllow},
+      {STUB_NOTIFY_NR, stub_offset::StubNotifyIp, notify ? SECCOMP_RET_USER_NOTIF : kKill},
+  };
+  FilterBuilder f;
+  TrapApplication(f, layout, kTrap);
+  for (const Place& p : places) {
+    const uint32_t ip = static_cast<uint32_t>(layout.at(p.offset));
+    f.Load(offsetof(seccomp_data, nr));
+    if (p.nr == SYS_futex) {
+      // FUTEX_WAIT and FUTEX_WAKE, on shared words.
+      f.SkipUnless(static_cast<uint32_t>(p.nr), 9);
+      f.Load(kIpLow);
+      f.ReturnUnless(ip, kKill);
+      f.Load(ArgLow(1));
+      f.ReturnIf(FUTEX_WAIT, kAllow);
+      f.ReturnIf(FUTEX_WAKE, kAllow);
+      f.Return(kKill);
+    } else {
+      f.SkipUnless(static_cast<uint32_t>(p.nr), 4);
+      f.Load(kIpLow);
+      f.ReturnUnless(ip, kKill);
+      f.Return(p.action);
+    }
+  }
+  f.Return(kKill);
+  return f.Take();
+}
+
+}  // namespace cvisor::platform::systrap

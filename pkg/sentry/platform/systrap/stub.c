@@ -1,0 +1,309 @@
+/* Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
+ *
+ * The stub: the code that runs beside the application's in every stub process. It has no state but
+ * the ThreadPage, and no authority: whatever it does, the application could do as well.
+ */
+
+#include <asm/prctl.h>
+#include <asm/sigcontext.h>
+#include <asm/siginfo.h>
+#include <asm/signal.h>
+#include <asm/ucontext.h>
+#include <asm/unistd_64.h>
+#include <linux/audit.h>
+#include <linux/futex.h>
+#include <linux/seccomp.h>
+#include <stdint.h>
+
+#include "pkg/sentry/platform/systrap/stub_abi.h"
+
+/* stub_entry.S */
+extern const char StubStart[], StubSyscallEntry[], StubSyscallEntryEnd[], StubSignalEntry[],
+    StubSignalEntryEnd[], StubMakeFrame[];
+long StubFutex(uint32_t* word, int op, uint32_t value);
+long StubNotify(void);
+long StubSetup(long nr, long a, long b, long c);
+void StubExit(void) __attribute__((noreturn));
+
+void StubOnSyscall(struct ThreadPage* t);
+void StubOnThreadStart(struct ThreadPage* t);
+int StubOnSignal(int sig, siginfo_t* info, struct ucontext* uc, uint32_t old_phase,
+                 struct ThreadPage* t);
+
+static inline uint64_t ReadTsc(void) {
+  uint32_t lo, hi;
+  __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+  return ((uint64_t)hi << 32) | lo;
+}
+
+/* The CPU number, from the limit of a descriptor that Linux keeps for this. */
+static inline uint32_t CurrentCpu(void) {
+  uint32_t v;
+  __asm__("lsl %1, %0" : "=r"(v) : "r"(0x7bu) : "cc");
+  return v & 0xfff;
+}
+
+static inline uint64_t ReadFsBase(void) {
+  uint64_t v;
+  __asm__ volatile("rdfsbase %0" : "=r"(v));
+  return v;
+}
+static inline void WriteFsBase(uint64_t v) { __asm__ volatile("wrfsbase %0" ::"r"(v)); }
+static inline uint64_t ReadGsBase(void) {
+  uint64_t v;
+  __asm__ volatile("rdgsbase %0" : "=r"(v));
+  return v;
+}
+static inline void WriteGsBase(uint64_t v) { __asm__ volatile("wrgsbase %0" ::"r"(v)); }
+
+static inline uint32_t Load(const uint32_t* p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+
+static inline char* At(struct ThreadPage* t, uint64_t offset) { return (char*)t + offset; }
+
+static void SaveFpu(struct ThreadPage* t) {
+  __asm__ volatile("xsave64 %0"
+                   : "+m"(*At(t, THREAD_XSAVE_OFFSET))
+                   : "a"(0xffffffffu), "d"(0xffffffffu)
+                   : "memory");
+}
+
+static void LoadFpu(struct ThreadPage* t) {
+  const uint64_t offset = t->fpu;
+  if (offset < THREAD_XSAVE_OFFSET || offset >= THREAD_SIZE) return;
+  __asm__ volatile("xrstor64 %0" ::"m"(*At(t, offset)), "a"(0xffffffffu), "d"(0xffffffffu)
+                   : "memory");
+  t->fpu = 0;
+}
+
+/* Faults go on at the fixup with rax != 0. */
+static void CompareAndSwap(struct ThreadPage* t) {
+  uint32_t value = t->cas_expected;
+  uint64_t fault = 0, scratch;
+  __asm__ volatile(
+      "lea 2f(%%rip), %[scratch]\n\t"
+      "mov %[scratch], %[fixup]\n\t"
+      "lock cmpxchg %[desired], (%[addr])\n\t"
+      "jmp 3f\n"
+      "2: mov $1, %k[fault]\n"
+      "3:"
+      : "+a"(value), [fault] "+r"(fault), [scratch] "=&r"(scratch), [fixup] "=m"(t->fixup)
+      : [desired] "r"(t->cas_desired), [addr] "r"(t->cas_addr)
+      : "memory", "cc");
+  t->fixup = 0;
+  t->cas_result = value;
+  t->cas_fault = (uint32_t)fault;
+}
+
+/* Copies until a fault; returns how many bytes are left. */
+static uint64_t CopyBytes(struct ThreadPage* t, uint64_t to, uint64_t from, uint64_t count) {
+  uint64_t scratch;
+  __asm__ volatile(
+      "lea 2f(%%rip), %[scratch]\n\t"
+      "mov %[scratch], %[fixup]\n\t"
+      "rep movsb\n"
+      "2:"
+      : "+D"(to), "+S"(from), "+c"(count), [scratch] "=&r"(scratch), [fixup] "=m"(t->fixup)
+      :
+      : "memory", "cc");
+  t->fixup = 0;
+  return count;
+}
+
+/* Gives the turn to the Sentry, and waits until it is the stub's again. */
+static void WaitForSentry(struct ThreadPage* t) {
+  t->stub_cpu = CurrentCpu();
+  const uint32_t before = __atomic_exchange_n(&t->state, STATE_SENTRY, __ATOMIC_SEQ_CST);
+  if (before == STATE_STUB_FUTEX) StubFutex(&t->state, FUTEX_WAKE, 1);
+  if (before != STATE_STUB_NOTIFY && t->stub_cpu != t->sentry_cpu) {
+    const uint64_t start = ReadTsc();
+    while (Load(&t->state) >= STATE_SENTRY) {
+      if (ReadTsc() - start > Load(&t->stub_spin)) break;
+      __asm__ volatile("pause");
+    }
+  }
+  const uint32_t asleep = t->use_notify ? STATE_SENTRY_NOTIFY : STATE_SENTRY_FUTEX;
+  uint32_t now = STATE_SENTRY;
+  if (!__atomic_compare_exchange_n(&t->state, &now, asleep, 0, __ATOMIC_SEQ_CST,
+                                   __ATOMIC_SEQ_CST)) {
+    return;
+  }
+  do {
+    if (asleep == STATE_SENTRY_NOTIFY) {
+      /* Once announced it must happen: the Sentry will wait for it. */
+      StubNotify();
+    } else {
+      StubFutex(&t->state, FUTEX_WAIT, asleep);
+    }
+  } while (Load(&t->state) == asleep);
+}
+
+/* Reports t->event, and does what the Sentry says until it says to run the application. */
+static void HandOver(struct ThreadPage* t) {
+  for (;;) {
+    WaitForSentry(t);
+    const uint32_t command = t->command;
+    if (command == COMMAND_RUN) {
+      const uint32_t flags = t->exit_flags;
+      if (__builtin_expect(flags != 0, 0)) {
+        t->exit_flags = 0;
+        if (flags & EXIT_SET_FS) WriteFsBase(t->fs_base);
+        if (flags & EXIT_COPY_OUT) {
+          const uint64_t length = t->out_length;
+          if (length <= THREAD_DATA_SIZE &&
+              CopyBytes(t, t->out_addr, (uint64_t)At(t, THREAD_DATA_OFFSET), length) != 0) {
+            t->rax = (uint64_t)-14; /* EFAULT */
+          }
+        }
+      }
+      if (__builtin_expect(t->fpu != 0, 0)) LoadFpu(t);
+      if (__builtin_expect((flags & EXIT_SIGRETURN) != 0, 0)) {
+        ((void (*)(void))StubMakeFrame)();
+      }
+      t->phase = 0;
+      __asm__ volatile("" ::: "memory");
+      if (__builtin_expect(t->kicked == 0, 1)) return;
+      t->phase = 1;
+      t->kicked = 0;
+      t->event = EVENT_INTERRUPT;
+      continue;
+    }
+    if (command == COMMAND_EXIT) StubExit();
+    if (command == COMMAND_XSAVE) SaveFpu(t);
+    if (command == COMMAND_CAS) CompareAndSwap(t);
+    t->event = EVENT_STARTED;
+  }
+}
+
+void StubOnSyscall(struct ThreadPage* t) {
+  t->fs_base = ReadFsBase();
+  t->event = EVENT_SYSCALL;
+  HandOver(t);
+}
+
+void StubOnThreadStart(struct ThreadPage* t) {
+  const stack_t stack = {.ss_sp = At(t, THREAD_ALTSTACK_OFFSET), .ss_size = THREAD_ALTSTACK_SIZE};
+  StubSetup(__NR_sigaltstack, (long)&stack, 0, 0);
+  const struct AgentPage* const agent =
+      (const struct AgentPage*)(StubStart + (STUB_SLAB_OFFSET - STUB_TEXT_OFFSET));
+  if (agent->cpus[0] != 0 || agent->cpus[1] != 0) {
+    StubSetup(__NR_sched_setaffinity, 0, sizeof(agent->cpus), (long)agent->cpus);
+  }
+  t->phase = 1;
+  t->event = EVENT_STARTED;
+  t->listener = (int32_t)StubSetup(
+      __NR_seccomp, SECCOMP_SET_MODE_FILTER, t->want_notify ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0,
+      (long)(StubStart + (STUB_FILTER_OFFSET - STUB_TEXT_OFFSET) +
+             (t->want_notify ? FILTER_THREAD_NOTIFY : FILTER_THREAD)));
+  if (t->listener < 0) StubExit();
+  HandOver(t);
+}
+
+static void SaveRegisters(struct ThreadPage* t, const struct sigcontext_64* c) {
+  t->rax = c->ax;
+  t->rdi = c->di;
+  t->rsi = c->si;
+  t->rdx = c->dx;
+  t->r10 = c->r10;
+  t->r8 = c->r8;
+  t->r9 = c->r9;
+  t->rip = c->ip;
+  t->rsp = c->sp;
+  t->rflags = c->flags;
+  t->rcx = c->cx;
+  t->r11 = c->r11;
+  t->rbx = c->bx;
+  t->rbp = c->bp;
+  t->r12 = c->r12;
+  t->r13 = c->r13;
+  t->r14 = c->r14;
+  t->r15 = c->r15;
+}
+
+static void LoadRegisters(struct sigcontext_64* c, const struct ThreadPage* t) {
+  c->ax = t->rax;
+  c->di = t->rdi;
+  c->si = t->rsi;
+  c->dx = t->rdx;
+  c->r10 = t->r10;
+  c->r8 = t->r8;
+  c->r9 = t->r9;
+  c->ip = t->jump;
+  c->sp = t->rsp;
+  c->flags = t->rflags;
+  c->cx = t->rcx;
+  c->r11 = t->r11;
+  c->bx = t->rbx;
+  c->bp = t->rbp;
+  c->r12 = t->r12;
+  c->r13 = t->r13;
+  c->r14 = t->r14;
+  c->r15 = t->r15;
+}
+
+/* Returns 1 to go on from the ThreadPage, 0 to go back to where the signal arrived. */
+int StubOnSignal(int sig, siginfo_t* info, struct ucontext* uc, uint32_t old_phase,
+                 struct ThreadPage* t) {
+  struct sigcontext_64* const c = (struct sigcontext_64*)&uc->uc_mcontext;
+  const uint64_t ip = c->ip;
+  const uint64_t start = (uint64_t)StubStart;
+  const uint64_t fpu = (uint64_t)c->fpstate - (uint64_t)t;
+  if (ip - start < STUB_TEXT_SIZE) {
+    if (sig == STUB_KICK_SIGNAL) {
+      /* Not yet noted that an event is under way: it is all the same. */
+      if (ip - (uint64_t)StubSyscallEntry <
+              (uint64_t)StubSyscallEntryEnd - (uint64_t)StubSyscallEntry ||
+          ip - (uint64_t)StubSignalEntry <
+              (uint64_t)StubSignalEntryEnd - (uint64_t)StubSignalEntry) {
+        t->phase = old_phase;
+        return 0;
+      }
+      if (old_phase != 0) {
+        t->kicked = 1;
+        return 0;
+      }
+      /* On the way out: the page has all that the application will have. */
+      WriteGsBase((uint64_t)t);
+      t->event = EVENT_INTERRUPT;
+      if (t->fpu == 0) t->fpu = fpu;
+      HandOver(t);
+      return 1;
+    }
+    if (sig == SIGILL && ip == (uint64_t)StubMakeFrame) {
+      LoadRegisters(c, t);
+      WriteGsBase(t->gs_base);
+      t->phase = 0;
+      return 0;
+    }
+    if (t->fixup != 0) {
+      c->ip = t->fixup;
+      t->fixup = 0;
+      t->phase = old_phase;
+      return 0;
+    }
+    /* A single-stepping application, or one that steered the stub into a fault. */
+    if (sig == SIGTRAP && info->si_code == TRAP_TRACE) {
+      t->phase = old_phase;
+      return 0;
+    }
+    t->fpu = 0;
+  } else {
+    const uint64_t gs = ReadGsBase();
+    if (gs != (uint64_t)t) {
+      t->gs_base = gs;
+      WriteGsBase((uint64_t)t);
+    }
+    SaveRegisters(t, c);
+    t->jump = ip;
+    t->fs_base = ReadFsBase();
+    t->fpu = fpu;
+  }
+  t->signo = (uint32_t)sig;
+  t->code = info->si_code;
+  t->fault_addr = (uint64_t)info->si_addr;
+  t->trapno = (uint32_t)c->trapno;
+  t->error_code = (uint32_t)c->err;
+  if (sig == SIGSYS) t->syscall_arch = (uint32_t)info->si_arch;
+  t->event = sig == STUB_KICK_SIGNAL ? EVENT_INTERRUPT : EVENT_SIGNAL;
+  HandOver(t);
+  return 1;
+}

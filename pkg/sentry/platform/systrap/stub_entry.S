@@ -1,0 +1,312 @@
+/* Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
+ *
+ * The parts of the stub where each register counts. Labels that are global are known to the
+ * Sentry: the filters name the places of the system calls, call_sites.cc the entry.
+ */
+
+#define __ASSEMBLY__
+#include <asm/unistd_64.h>
+
+#include "pkg/sentry/platform/systrap/stub_abi.h"
+
+#define FUTEX_WAIT 0
+#define FUTEX_WAKE 1
+#define PR_SET_PDEATHSIG 1
+#define SIGKILL 9
+#define PROT_READ 1
+#define PROT_READ_WRITE 3
+#define MAP_SHARED_FIXED 0x11
+
+/* A function that the Sentry may know of; nm shows it as T. */
+.macro entry name
+  .globl \name
+\name:
+.endm
+
+  .section .stub.head, "ax", @progbits
+entry StubStart
+
+/* ---- The way in from a patched call site -------------------------------------------------------
+ *
+ * From a trampoline: rcx = address behind the application's SYSCALL, T_JUMP is set. The call's
+ * number and arguments are in their registers; the stack is the application's and stays untouched
+ * (its red zone is in use). */
+entry StubSyscallEntry
+  movl $1, %gs:T_PHASE
+entry StubSyscallEntryEnd
+  mov %rsp, %gs:T_RSP
+  mov %rdi, %gs:T_RDI
+  mov %gs:T_SELF, %rdi
+  mov %rax, T_RAX(%rdi)
+  mov %rsi, T_RSI(%rdi)
+  mov %rdx, T_RDX(%rdi)
+  mov %r10, T_R10(%rdi)
+  mov %r8, T_R8(%rdi)
+  mov %r9, T_R9(%rdi)
+  mov %rcx, T_RIP(%rdi)
+  mov %rcx, T_RCX(%rdi)
+  lea THREAD_STACK_TOP(%rdi), %rsp
+  pushfq
+  pop %r11
+  mov %r11, T_RFLAGS(%rdi)
+  mov %r11, T_R11(%rdi)
+  mov %rbx, T_RBX(%rdi)
+  mov %rbp, T_RBP(%rdi)
+  mov %r12, T_R12(%rdi)
+  mov %r13, T_R13(%rdi)
+  mov %r14, T_R14(%rdi)
+  mov %r15, T_R15(%rdi)
+  cld
+  mov %rdi, %rbx
+  call StubOnSyscall
+  mov %rbx, %rdi
+
+/* ---- The way out -------------------------------------------------------------------------------
+ *
+ * rdi = ThreadPage. Everything is read from the page and nothing written, so a kick that arrives
+ * here can start over from the page (StubOnSignal). */
+StubResume:
+  pushq T_RFLAGS(%rdi)
+  popfq
+  mov T_RAX(%rdi), %rax
+  mov T_RSI(%rdi), %rsi
+  mov T_RDX(%rdi), %rdx
+  mov T_R10(%rdi), %r10
+  mov T_R8(%rdi), %r8
+  mov T_R9(%rdi), %r9
+  mov T_RCX(%rdi), %rcx
+  mov T_R11(%rdi), %r11
+  mov T_RBX(%rdi), %rbx
+  mov T_RBP(%rdi), %rbp
+  mov T_R12(%rdi), %r12
+  mov T_R13(%rdi), %r13
+  mov T_R14(%rdi), %r14
+  mov T_R15(%rdi), %r15
+  mov T_RSP(%rdi), %rsp
+  mov T_RDI(%rdi), %rdi
+  jmp *%gs:T_JUMP
+
+/* ---- The handler of host signals ----------------------------------------------------------------
+ *
+ * On the alternate stack of the thread, which is in its piece. rdi, rsi, rdx as the kernel set them. */
+entry StubSignalEntry
+  mov %rsp, %r8
+  and $-THREAD_SIZE, %r8
+  mov $1, %ecx
+  xchg %ecx, T_PHASE(%r8)
+entry StubSignalEntryEnd
+  push %r8 /* rsp was 8 off a multiple of 16: the return address is on it */
+  call StubOnSignal
+  pop %rdi
+  test %eax, %eax
+  jnz StubResume
+  ret /* to StubRestorer */
+
+entry StubRestorer
+  mov $__NR_rt_sigreturn, %eax
+  syscall
+entry StubSigreturnIp
+  ud2
+
+/* Makes a signal frame for StubOnSignal to fill and leave through. */
+entry StubMakeFrame
+  ud2
+
+/* ---- System calls of the C part -------------------------------------------------------------- */
+
+/* StubFutex(word, op, value): no timeout. */
+entry StubFutex
+  mov $__NR_futex, %eax
+  xor %r10d, %r10d
+  syscall
+entry StubFutexIp
+  ret
+
+/* StubNotify(): hands over through the listener. */
+entry StubNotify
+  mov $STUB_NOTIFY_NR, %eax
+  syscall
+entry StubNotifyIp
+  ret
+
+/* StubExit(): ends the thread. */
+entry StubExit
+  mov $__NR_exit, %eax
+  xor %edi, %edi
+  syscall
+entry StubExitIp
+  ud2
+
+/* StubSetup(nr, a, b, c): calls before the thread's filter is there. */
+entry StubSetup
+  mov %edi, %eax
+  mov %rsi, %rdi
+  mov %rdx, %rsi
+  mov %rcx, %rdx
+  syscall
+entry StubSetupIp
+  ret
+
+/* ---- Threads ------------------------------------------------------------------------------------
+ *
+ * rsp is the top of the stack in the thread's control page. */
+StubThreadEntry:
+  lea -1(%rsp), %rdi
+  and $-THREAD_SIZE, %rdi
+  wrgsbase %rdi
+  mov %rdi, %rbx
+  call StubOnThreadStart
+  mov %rbx, %rdi
+  jmp StubResume
+
+/* ---- The agent --------------------------------------------------------------------------------
+ *
+ * In registers only, as all memory but the agent's page may be written by the application:
+ * r12 the agent's page, r13 its reply page, r14 seq of the batch, r15 operations in it, rbx index of
+ * the operation, rbp its address. */
+entry StubAgent
+  lea StubStart(%rip), %r12
+  add $(STUB_SLAB_OFFSET - STUB_TEXT_OFFSET), %r12
+  lea SLAB_REPLY_OFFSET(%r12), %r13
+  xor %r14d, %r14d
+
+agent_wait:
+  mov A_SEQ(%r12), %eax
+  cmp %eax, %r14d
+  jne agent_batch
+  mov $__NR_futex, %eax
+  lea A_SEQ(%r12), %rdi
+  mov $FUTEX_WAIT, %esi
+  mov %r14d, %edx
+  xor %r10d, %r10d
+  syscall
+  jmp agent_wait
+
+agent_batch:
+  mov %eax, %r14d
+  mov A_COUNT(%r12), %r15d
+  xor %ebx, %ebx
+  xor %eax, %eax
+agent_next:
+  cmp %r15d, %ebx
+  jae agent_success
+  mov %rbx, %rbp
+  imul $A_OP_SIZE, %rbp, %rbp
+  lea A_OPS(%r12, %rbp), %rbp
+  cmpl $AGENT_OP_FORK, (%rbp)
+  je agent_fork
+  cmpl $AGENT_OP_THREAD, (%rbp)
+  je agent_thread
+  mov 8(%rbp), %rax
+  mov 16(%rbp), %rdi
+  mov 24(%rbp), %rsi
+  mov 32(%rbp), %rdx
+  mov 40(%rbp), %r10
+  mov 48(%rbp), %r8
+  mov 56(%rbp), %r9
+  syscall
+agent_result:
+  cmp $-4096, %rax
+  ja agent_error
+  inc %ebx
+  jmp agent_next
+
+agent_error:
+  neg %eax
+  bts $AGENT_REPORT_ERROR_BIT, %rax
+  jmp agent_report
+agent_success:
+  and $0x7fffffff, %eax
+agent_report:
+  mov %ebx, %ecx
+  shl $AGENT_REPORT_INDEX_SHIFT, %rcx
+  or %rcx, %rax
+  mov %r14d, %esi
+  and $0x7fff, %esi
+  shl $AGENT_REPORT_SEQ_SHIFT, %rsi
+  or %rax, %rsi
+  mov $__NR_lseek, %eax
+  mov A_REPORT_FD(%r12), %edi
+  xor %edx, %edx
+  syscall
+  mov %r14d, %eax
+  xchg %eax, (%r13)
+  cmpl $0, A_WAITING(%r12)
+  je agent_wait
+  mov $__NR_futex, %eax
+  mov %r13, %rdi
+  mov $FUTEX_WAKE, %esi
+  mov $1, %edx
+  syscall
+  jmp agent_wait
+
+agent_thread:
+  mov $__NR_clone, %eax
+  mov 16(%rbp), %rdi
+  mov 24(%rbp), %rsi
+  xor %edx, %edx
+  mov 32(%rbp), %r10
+  xor %r8d, %r8d
+  syscall
+  test %rax, %rax
+  jnz agent_result
+  jmp StubThreadEntry
+
+agent_fork:
+  mov $__NR_clone, %eax
+  mov 16(%rbp), %rdi
+  xor %esi, %esi
+  xor %edx, %edx
+  xor %r10d, %r10d
+  xor %r8d, %r8d
+  syscall
+  test %rax, %rax
+  jnz agent_result
+
+  /* The child: its own slab takes the place of its parent's before anything else runs here. */
+  mov A_FORK_SLAB_FD(%r12), %ebx
+  mov A_FORK_SLAB_SIZE(%r12), %rbp
+  mov A_SENTRY_PID(%r12), %r15d
+  mov $__NR_munmap, %eax
+  mov %r12, %rdi
+  mov $(STUB_REGION_SIZE - STUB_SLAB_OFFSET), %esi
+  syscall
+  test %rax, %rax
+  jnz agent_die
+  mov $__NR_mmap, %eax
+  mov %r12, %rdi
+  mov $SLAB_REPLY_OFFSET, %esi
+  mov $PROT_READ, %edx
+  mov $MAP_SHARED_FIXED, %r10d
+  mov %ebx, %r8d
+  xor %r9d, %r9d
+  syscall
+  cmp %rax, %r12
+  jne agent_die
+  mov $__NR_mmap, %eax
+  lea SLAB_REPLY_OFFSET(%r12), %rdi
+  lea -SLAB_REPLY_OFFSET(%rbp), %rsi
+  mov $PROT_READ_WRITE, %edx
+  mov $MAP_SHARED_FIXED, %r10d
+  mov %ebx, %r8d
+  mov $SLAB_REPLY_OFFSET, %r9d
+  syscall
+  cmp $-4096, %rax
+  ja agent_die
+  mov $__NR_prctl, %eax
+  mov $PR_SET_PDEATHSIG, %edi
+  mov $SIGKILL, %esi
+  syscall
+  mov $__NR_getppid, %eax
+  syscall
+  cmp %eax, %r15d
+  jne agent_die
+  jmp StubAgent
+
+agent_die:
+  mov $__NR_exit_group, %eax
+  mov $1, %edi
+  syscall
+  ud2
+
+  .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,66 @@
+// Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
+//
+// StubThread: the Sentry's side of one thread of a stub process: handing the turn back and forth, and
+// how long either side may spin for the other. Used by one host thread at a time.
+
+#ifndef CVISOR_PKG_SENTRY_PLATFORM_SYSTRAP_STUB_THREAD_H_
+#define CVISOR_PKG_SENTRY_PLATFORM_SYSTRAP_STUB_THREAD_H_
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "pkg/sentry/platform/systrap/spin.h"
+#include "pkg/sentry/platform/systrap/stub_process.h"
+
+namespace cvisor::platform::systrap {
+
+class StubThread {
+ public:
+  // Thread `index`, which was made with number `tid`, or, if that is 0, is the first thread of its process
+  // and being made.
+  StubThread(Ref<StubProcess> process, const Layout& layout, uint32_t index, pid_t tid, bool notify);
+  ~StubThread();
+  StubThread(const StubThread&) = delete;
+  StubThread& operator=(const StubThread&) = delete;
+
+  ThreadPage& page() { return page_; }
+  pid_t tid() const { return tid_; }
+  uint32_t index() const { return index_; }
+  StubProcess& process() { return *process_; }
+  // CPU time that it used for earlier contexts.
+  uint64_t past_cpu_ns() const { return past_cpu_ns_; }
+  void set_past_cpu_ns(uint64_t ns) { past_cpu_ns_ = ns; }
+
+  // Waits for the thread's first words. ESRCH if the process died. Must be called before the rest.
+  Status Start();
+
+  // Gives the stub its turn: command is COMMAND_*. `elsewhere`: wakes it on another core if one is idle,
+  // as the caller is going to spin.
+  void Give(uint32_t command, bool elsewhere);
+  // Waits for the Sentry's turn. False if the process died.
+  bool Await(SpinPolicy& spin);
+
+ private:
+  void WakeStub(uint32_t before, bool elsewhere);
+  // Takes the notification that the stub sent, or is about to send. False if the process died.
+  bool Receive();
+
+  const Ref<StubProcess> process_;
+  ThreadPage& page_;
+  const uint32_t index_;
+  pid_t tid_;
+  bool started_ = false;
+  uint64_t past_cpu_ns_ = 0;
+  const bool notify_;
+  // The listener's descriptor, in the table that the stub shares with us. Ours to close once verified.
+  int listener_ = -1;
+  bool listener_verified_ = false;
+  uint64_t notification_ = 0;  // id of the one to be answered, or 0
+};
+
+}  // namespace cvisor::platform::systrap
+
+#endif  // CVISOR_PKG_SENTRY_PLATFORM_SYSTRAP_STUB_THREAD_H_
