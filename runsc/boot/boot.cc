@@ -22,6 +22,7 @@
 #include "pkg/sentry/kernel/task.h"
 #include "pkg/sentry/kernel/thread_group.h"
 #include "pkg/sentry/platform/ptrace/ptrace_platform.h"
+#include "pkg/sentry/platform/systrap/systrap_platform.h"
 #include "runsc/boot/crash.h"
 #include "runsc/boot/mounts.h"
 #include "runsc/boot/process.h"
@@ -83,8 +84,11 @@ class Sandbox {
   Outcome<void> Start() {
     std::string error;
     // First: stubs begin as copies of this process.
-    auto platform = platform::ptrace::NewPlatform(&error);
-    if (platform == nullptr) return Failure{"the ptrace platform does not work here: " + error};
+    auto platform = NewPlatform(&error);
+    if (platform == nullptr) {
+      return Failure{absl::StrFormat("the %s platform does not work here: %s", config_.platform(),
+                                     error)};
+    }
     dispatcher_ = NewDispatcher(config_);
     kernel::Kernel::Options options;
     options.platform = std::move(platform);
@@ -123,6 +127,15 @@ class Sandbox {
     }
     init_ = *init;
     return {};
+  }
+
+  std::unique_ptr<platform::Platform> NewPlatform(std::string* error) {
+    if (config_.platform() == "ptrace") return platform::ptrace::NewPlatform(error);
+    platform::systrap::Options options;
+    options.patch = !config_.systrap_no_patch();
+    options.notify = !config_.systrap_no_notify();
+    options.spin = !config_.systrap_no_spin();
+    return platform::systrap::NewPlatform(options, error);
   }
 
   Outcome<void> CheckCwd(const CredsRef& creds) {

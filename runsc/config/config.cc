@@ -15,8 +15,8 @@ namespace cvisor::runsc {
 namespace {
 
 std::string CheckPlatform(const std::string& v, std::string* target) {
-  if (v == "systrap" || v == "kvm") return "this platform is not built yet; use ptrace";
-  if (v != "ptrace") return "must be one of ptrace|systrap|kvm";
+  if (v == "kvm") return "this platform is not built yet; use systrap or ptrace";
+  if (v != "systrap" && v != "ptrace") return "must be one of ptrace|systrap|kvm";
   *target = v;
   return "";
 }
@@ -99,9 +99,15 @@ void Say(const std::string& line) {
 void AddGlobalFlags(FlagSet* flags, Config* c) {
   flags->String("root", &c->root, "DIR",
                 "directory for the state of containers [/var/run/runsc]");
-  flags->Custom("platform", "ptrace|systrap|kvm",
-                "how application code is run [ptrace; the others are not built yet]",
+  flags->Custom("platform", "systrap|ptrace|kvm",
+                "how application code is run [systrap; kvm is not built yet]",
                 [c](const std::string& v) { return CheckPlatform(v, &c->platform); });
+  flags->Bool("systrap-patch", &c->systrap_patch,
+              "replace system calls in private copies of program text by jumps [true]");
+  flags->Bool("systrap-notify", &c->systrap_notify,
+              "let systrap sleep in seccomp notifications, not on futexes [true]");
+  flags->Bool("systrap-spin", &c->systrap_spin,
+              "let systrap spin for a few microseconds while cores are idle [true]");
   flags->Choice("network", &c->network, {"sandbox", "host", "none"},
                 "network of the sandbox (AF_INET is not built yet)");
   flags->Bool("debug", &c->debug, "verbose debug log");

@@ -20,7 +20,10 @@ inline constexpr char kSpecVersion[] = "1.1.0";
 
 struct Config {
   std::string root;      // state directory; DefaultRoot() if empty
-  std::string platform = "ptrace";
+  std::string platform = "systrap";
+  bool systrap_patch = true;
+  bool systrap_notify = true;
+  bool systrap_spin = true;
   std::string network = "sandbox";
 
   bool debug = false;

@@ -144,6 +144,9 @@ Outcome<std::unique_ptr<Sandbox>> Sandbox::Start(StartOptions options) {
   const Config& config = *options.config;
   control::BootConfig& boot = options.boot;
   boot.set_platform(config.platform);
+  boot.set_systrap_no_patch(!config.systrap_patch);
+  boot.set_systrap_no_notify(!config.systrap_notify);
+  boot.set_systrap_no_spin(!config.systrap_spin);
   boot.set_host_pids(HostPids());
   boot.set_network(config.network);
   boot.set_host_uds(config.host_uds);

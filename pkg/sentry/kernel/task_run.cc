@@ -133,6 +133,7 @@ Status Task::Block(Deadline deadline) {
   state_.store('S', std::memory_order_relaxed);
   voluntary_switches.fetch_add(1, std::memory_order_relaxed);
   Status status;
+  ctx_->Sleeping(true);
   if (interrupted_.load(std::memory_order_acquire) && ShouldUnwind()) {
     status = Errno::kERESTARTSYS;
   } else if (!parker_.Park(deadline)) {
@@ -140,6 +141,7 @@ Status Task::Block(Deadline deadline) {
   } else if (interrupted_.load(std::memory_order_acquire) && ShouldUnwind()) {
     status = Errno::kERESTARTSYS;
   }
+  ctx_->Sleeping(false);
   state_.store('R', std::memory_order_relaxed);
   return status;
 }
@@ -153,6 +155,7 @@ bool Task::ShouldUnwind() {
 Status Task::BlockKillable(Deadline deadline) {
   state_.store('D', std::memory_order_relaxed);
   Status status;
+  ctx_->Sleeping(true);
   if (fatal_.load()) {
     status = Errno::kERESTARTNOINTR;
   } else if (!parker_.Park(deadline)) {
@@ -160,6 +163,7 @@ Status Task::BlockKillable(Deadline deadline) {
   } else if (fatal_.load()) {
     status = Errno::kERESTARTNOINTR;
   }
+  ctx_->Sleeping(false);
   state_.store('R', std::memory_order_relaxed);
   return status;
 }

@@ -65,6 +65,7 @@ Result<uint32_t> Agent::Await() {
 }
 
 Result<uint32_t> Agent::RunLocked(std::span<const AgentOp> ops) {
+  if (prepared_) FinishPrepared();
   AgentPage& page = slab_.agent();
   std::copy(ops.begin(), ops.end(), page.ops);
   page.count = static_cast<uint32_t>(ops.size());
@@ -120,10 +121,16 @@ void Agent::PrepareFirstThread(Slab& slab, const Layout& layout, uint32_t index)
   page.seq = 1;
 }
 
+void Agent::FinishPrepared() {
+  prepared_ = false;
+  Attract();
+  first_thread_ = Await();
+}
+
 Result<pid_t> Agent::AwaitFirstThread() {
   MutexLock lock(mu_);
-  seq_ = 1;
-  ASSIGN_OR_RETURN(const uint32_t tid, Await());
+  if (prepared_) FinishPrepared();
+  ASSIGN_OR_RETURN(const uint32_t tid, first_thread_);
   return static_cast<pid_t>(tid);
 }
 

@@ -27,8 +27,9 @@ namespace cvisor::platform::systrap {
 
 class Agent {
  public:
-  // Of the process that maps `slab`, which outlives this object. The agent has not seen a batch yet.
-  explicit Agent(Slab& slab) : slab_(slab) {}
+  // Of the process that maps `slab`, which outlives this object. `prepared`: its first batch is there
+  // already, by PrepareFirstThread().
+  Agent(Slab& slab, bool prepared) : slab_(slab), prepared_(prepared), seq_(prepared ? 1 : 0) {}
 
   // Must be called before the others, once the agent's thread is known.
   void SetTid(pid_t tid) { tid_ = tid; }
@@ -53,6 +54,7 @@ class Agent {
 
  private:
   Result<uint32_t> RunLocked(std::span<const AgentOp> ops) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void FinishPrepared() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Result<uint32_t> Await() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Moves the agent to the CPU of the caller: both take turns, and waking another CPU costs more
   // than the whole operation.
@@ -63,7 +65,10 @@ class Agent {
   std::atomic<bool> dead_{false};
 
   Mutex mu_;  // one batch at a time
-  uint32_t seq_ ABSL_GUARDED_BY(mu_) = 0;
+  // The prepared batch is still to be waited for; then: its result.
+  bool prepared_ ABSL_GUARDED_BY(mu_);
+  Result<uint32_t> first_thread_ ABSL_GUARDED_BY(mu_) = Errno::kESRCH;
+  uint32_t seq_ ABSL_GUARDED_BY(mu_);
   int cpu_ ABSL_GUARDED_BY(mu_) = -1;
 };
 

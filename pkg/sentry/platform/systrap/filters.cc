@@ -1,5 +1,6 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 
+#include <asm/prctl.h>
 #include <linux/audit.h>
 #include <linux/futex.h>
 #include <linux/seccomp.h>
@@ -54,7 +55,8 @@ std::vector<sock_filter> MakeAgentFilter(const Layout& layout) {
        {SYS_futex, SYS_lseek, SYS_mmap, SYS_munmap, SYS_mprotect, SYS_madvise, SYS_mremap,
         SYS_msync, SYS_mincore, SYS_membarrier, SYS_getppid, SYS_exit_group,
         // Of threads, until they have their own filter and after it.
-        SYS_seccomp, SYS_sigaltstack, SYS_sched_setaffinity, SYS_rt_sigreturn, SYS_exit, STUB_NOTIFY_NR}) {
+        SYS_arch_prctl, SYS_seccomp, SYS_sigaltstack, SYS_sched_setaffinity, SYS_rt_sigreturn,
+        SYS_exit, STUB_NOTIFY_NR}) {
     f.ReturnIf(static_cast<uint32_t>(nr), kAllow);
   }
   f.SkipUnless(SYS_clone, 9);
@@ -78,6 +80,7 @@ std::vector<sock_filter> MakeThreadFilter(const Layout& layout, bool notify) {
       {SYS_futex, stub_offset::StubFutexIp, kAllow},
       {SYS_rt_sigreturn, stub_offset::StubSigreturnIp, kAllow},
       {SYS_exit, stub_offset::StubExitIp, kAllow},
+      {SYS_arch_prctl, stub_offset::StubArchPrctlIp, kAllow},
       {STUB_NOTIFY_NR, stub_offset::StubNotifyIp, notify ? SECCOMP_RET_USER_NOTIF : kKill},
   };
   FilterBuilder f;
@@ -93,6 +96,14 @@ std::vector<sock_filter> MakeThreadFilter(const Layout& layout, bool notify) {
       f.Load(ArgLow(1));
       f.ReturnIf(FUTEX_WAIT, kAllow);
       f.ReturnIf(FUTEX_WAKE, kAllow);
+      f.Return(kKill);
+    } else if (p.nr == SYS_arch_prctl) {
+      f.SkipUnless(static_cast<uint32_t>(p.nr), 9);
+      f.Load(kIpLow);
+      f.ReturnUnless(ip, kKill);
+      f.Load(ArgLow(0));
+      f.ReturnIf(ARCH_SET_FS, kAllow);
+      f.ReturnIf(ARCH_SET_GS, kAllow);
       f.Return(kKill);
     } else {
       f.SkipUnless(static_cast<uint32_t>(p.nr), 4);

@@ -68,6 +68,7 @@ class SystrapPlatform : public Platform {
   std::vector<std::byte> initial_xsave_;
   uint64_t xsave_features_ = 0;
   uint32_t mxcsr_mask_ = 0;
+  uint32_t stub_features_ = 0;  // AGENT_HAS_*
   AddressSpace::Usage empty_usage_;
   std::unique_ptr<Reaper> reaper_;
   Ref<StubProcess> template_;

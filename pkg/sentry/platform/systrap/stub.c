@@ -22,6 +22,7 @@ extern const char StubStart[], StubSyscallEntry[], StubSyscallEntryEnd[], StubSi
     StubSignalEntryEnd[], StubMakeFrame[];
 long StubFutex(uint32_t* word, int op, uint32_t value);
 long StubNotify(void);
+long StubArchPrctl(int op, uint64_t value);
 long StubSetup(long nr, long a, long b, long c);
 void StubExit(void) __attribute__((noreturn));
 
@@ -43,18 +44,47 @@ static inline uint32_t CurrentCpu(void) {
   return v & 0xfff;
 }
 
-static inline uint64_t ReadFsBase(void) {
-  uint64_t v;
-  __asm__ volatile("rdfsbase %0" : "=r"(v));
-  return v;
+static inline const struct AgentPage* Agent(void) {
+  return (const struct AgentPage*)(StubStart + (STUB_SLAB_OFFSET - STUB_TEXT_OFFSET));
 }
-static inline void WriteFsBase(uint64_t v) { __asm__ volatile("wrfsbase %0" ::"r"(v)); }
-static inline uint64_t ReadGsBase(void) {
-  uint64_t v;
-  __asm__ volatile("rdgsbase %0" : "=r"(v));
-  return v;
+
+/* Without the instructions of FSGSBASE the bases only change when the Sentry says so: what the page
+ * has is right. */
+static inline int HasFsGsBase(void) { return (Agent()->features & AGENT_HAS_FSGSBASE) != 0; }
+
+static inline void SaveFsBase(struct ThreadPage* t) {
+  if (HasFsGsBase()) __asm__ volatile("rdfsbase %0" : "=r"(t->fs_base));
 }
-static inline void WriteGsBase(uint64_t v) { __asm__ volatile("wrgsbase %0" ::"r"(v)); }
+static inline void LoadFsBase(const struct ThreadPage* t) {
+  if (HasFsGsBase()) {
+    __asm__ volatile("wrfsbase %0" ::"r"(t->fs_base));
+  } else {
+    StubArchPrctl(ARCH_SET_FS, t->fs_base);
+  }
+}
+static inline void WriteGsBase(uint64_t v) {
+  if (HasFsGsBase()) {
+    __asm__ volatile("wrgsbase %0" ::"r"(v));
+  } else {
+    StubArchPrctl(ARCH_SET_GS, v);
+  }
+}
+/* From the application to the stub: GS is the page's. */
+static inline void EnterGs(struct ThreadPage* t) {
+  if (HasFsGsBase()) {
+    uint64_t gs;
+    __asm__ volatile("rdgsbase %0" : "=r"(gs));
+    if (gs == (uint64_t)t) return;
+    t->gs_base = gs;
+  } else if (t->gs_base == 0) {
+    return;
+  }
+  WriteGsBase((uint64_t)t);
+}
+/* Back, on the way out through rt_sigreturn(2). An application that does not use GS keeps the stub's. */
+static inline void LeaveGs(const struct ThreadPage* t) {
+  if (t->gs_base != 0) WriteGsBase(t->gs_base);
+}
 
 static inline uint32_t Load(const uint32_t* p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
 
@@ -146,7 +176,7 @@ static void HandOver(struct ThreadPage* t) {
       const uint32_t flags = t->exit_flags;
       if (__builtin_expect(flags != 0, 0)) {
         t->exit_flags = 0;
-        if (flags & EXIT_SET_FS) WriteFsBase(t->fs_base);
+        if (flags & EXIT_SET_FS) LoadFsBase(t);
         if (flags & EXIT_COPY_OUT) {
           const uint64_t length = t->out_length;
           if (length <= THREAD_DATA_SIZE &&
@@ -175,7 +205,7 @@ static void HandOver(struct ThreadPage* t) {
 }
 
 void StubOnSyscall(struct ThreadPage* t) {
-  t->fs_base = ReadFsBase();
+  SaveFsBase(t);
   t->event = EVENT_SYSCALL;
   HandOver(t);
 }
@@ -183,8 +213,7 @@ void StubOnSyscall(struct ThreadPage* t) {
 void StubOnThreadStart(struct ThreadPage* t) {
   const stack_t stack = {.ss_sp = At(t, THREAD_ALTSTACK_OFFSET), .ss_size = THREAD_ALTSTACK_SIZE};
   StubSetup(__NR_sigaltstack, (long)&stack, 0, 0);
-  const struct AgentPage* const agent =
-      (const struct AgentPage*)(StubStart + (STUB_SLAB_OFFSET - STUB_TEXT_OFFSET));
+  const struct AgentPage* const agent = Agent();
   if (agent->cpus[0] != 0 || agent->cpus[1] != 0) {
     StubSetup(__NR_sched_setaffinity, 0, sizeof(agent->cpus), (long)agent->cpus);
   }
@@ -270,7 +299,7 @@ int StubOnSignal(int sig, siginfo_t* info, struct ucontext* uc, uint32_t old_pha
     }
     if (sig == SIGILL && ip == (uint64_t)StubMakeFrame) {
       LoadRegisters(c, t);
-      WriteGsBase(t->gs_base);
+      LeaveGs(t);
       t->phase = 0;
       return 0;
     }
@@ -287,14 +316,10 @@ int StubOnSignal(int sig, siginfo_t* info, struct ucontext* uc, uint32_t old_pha
     }
     t->fpu = 0;
   } else {
-    const uint64_t gs = ReadGsBase();
-    if (gs != (uint64_t)t) {
-      t->gs_base = gs;
-      WriteGsBase((uint64_t)t);
-    }
+    EnterGs(t);
     SaveRegisters(t, c);
     t->jump = ip;
-    t->fs_base = ReadFsBase();
+    SaveFsBase(t);
     t->fpu = fpu;
   }
   t->signo = (uint32_t)sig;

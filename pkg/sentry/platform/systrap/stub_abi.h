@@ -83,6 +83,8 @@
 
 /* AgentPage. */
 #define AGENT_MAX_OPS 60
+/* AgentPage::features */
+#define AGENT_HAS_FSGSBASE 1 /* the instructions that read and write the segment bases */
 /* AgentOp::kind */
 #define AGENT_OP_CALL 0   /* one system call */
 #define AGENT_OP_FORK 1   /* clone(2) of the process; the child becomes an agent on fork_slab_fd */
@@ -202,7 +204,9 @@ struct AgentPage {
   int32_t fork_slab_fd;
   int32_t sentry_pid;
   uint64_t fork_slab_size;
-  uint64_t reserved[4];
+  uint32_t features; /* AGENT_HAS_*: what the stub may use */
+  uint32_t reserved0;
+  uint64_t reserved[3];
   struct AgentOp ops[AGENT_MAX_OPS];
   /* The CPUs that threads of the application may use; the agent itself is pinned here and there. */
   uint64_t cpus[16];

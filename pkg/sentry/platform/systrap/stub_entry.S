@@ -9,6 +9,7 @@
 
 #include "pkg/sentry/platform/systrap/stub_abi.h"
 
+#define ARCH_SET_GS 0x1001
 #define FUTEX_WAIT 0
 #define FUTEX_WAKE 1
 #define PR_SET_PDEATHSIG 1
@@ -129,6 +130,13 @@ entry StubNotify
 entry StubNotifyIp
   ret
 
+/* StubArchPrctl(op, value): ARCH_SET_FS, ARCH_SET_GS. */
+entry StubArchPrctl
+  mov $__NR_arch_prctl, %eax
+  syscall
+entry StubArchPrctlIp
+  ret
+
 /* StubExit(): ends the thread. */
 entry StubExit
   mov $__NR_exit, %eax
@@ -153,8 +161,12 @@ entry StubSetupIp
 StubThreadEntry:
   lea -1(%rsp), %rdi
   and $-THREAD_SIZE, %rdi
-  wrgsbase %rdi
   mov %rdi, %rbx
+  mov %rdi, %rsi
+  mov $__NR_arch_prctl, %eax
+  mov $ARCH_SET_GS, %edi
+  syscall
+  mov %rbx, %rdi
   call StubOnThreadStart
   mov %rbx, %rdi
   jmp StubResume

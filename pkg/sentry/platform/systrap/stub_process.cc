@@ -17,8 +17,8 @@
 
 namespace cvisor::platform::systrap {
 
-StubProcess::StubProcess(std::unique_ptr<Slab> slab, pid_t pid)
-    : slab_(std::move(slab)), pid_(pid), agent_(*slab_) {
+StubProcess::StubProcess(std::unique_ptr<Slab> slab, pid_t pid, bool prepared)
+    : slab_(std::move(slab)), pid_(pid), agent_(*slab_, prepared) {
   agent_.SetTid(pid);
 }
 

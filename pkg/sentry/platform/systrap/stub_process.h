@@ -22,7 +22,8 @@ namespace cvisor::platform::systrap {
 
 class StubProcess : public RefCounted {
  public:
-  StubProcess(std::unique_ptr<Slab> slab, pid_t pid);
+  // `prepared`: its agent makes thread 0 first, see Agent.
+  StubProcess(std::unique_ptr<Slab> slab, pid_t pid, bool prepared);
 
   pid_t pid() const { return pid_; }
   Slab& slab() { return *slab_; }

@@ -130,6 +130,7 @@ Result<std::unique_ptr<Slab>> SystrapPlatform::NewSlab() {
   ASSIGN_OR_RETURN(std::unique_ptr<Slab> slab, Slab::New());
   slab->thread(0).self = layout_.thread_page(0);
   slab->thread(0).want_notify = options_.notify;
+  slab->agent().features = stub_features_;
   memcpy(slab->agent().cpus, &cpus_, sizeof(cpus_));
   Agent::PrepareFirstThread(*slab, layout_, 0);
   return slab;
@@ -138,7 +139,7 @@ Result<std::unique_ptr<Slab>> SystrapPlatform::NewSlab() {
 Result<Ref<StubProcess>> SystrapPlatform::ForkProcess(Agent& parent) {
   ASSIGN_OR_RETURN(std::unique_ptr<Slab> slab, NewSlab());
   ASSIGN_OR_RETURN(const pid_t pid, parent.Fork(*slab));
-  Ref<StubProcess> process(new StubProcess(std::move(slab), pid));
+  Ref<StubProcess> process(new StubProcess(std::move(slab), pid, /*prepared=*/true));
   if (Status s = reaper_->Watch(*process); !s.ok()) {
     process->Release();
     return s.error();

@@ -146,9 +146,7 @@ std::string SystrapPlatform::MeasureXsave() {
 }
 
 std::string SystrapPlatform::MakeTemplate() {
-  if ((getauxval(AT_HWCAP2) & kHwcap2Fsgsbase) == 0) {
-    return "systrap platform: this processor or kernel has no FSGSBASE instructions";
-  }
+  if ((getauxval(AT_HWCAP2) & kHwcap2Fsgsbase) != 0) stub_features_ |= AGENT_HAS_FSGSBASE;
   if (std::string e = MeasureXsave(); !e.empty()) return e;
   timespec time0, time1;
   clock_gettime(CLOCK_MONOTONIC, &time0);
@@ -176,7 +174,7 @@ std::string SystrapPlatform::MakeTemplate() {
   const Errno error = HostErrno();
   munmap(reinterpret_cast<void*>(layout_.base), STUB_REGION_SIZE);
   if (pid < 0) return HostError("first stub process", error);
-  template_ = Ref<StubProcess>(new StubProcess(std::move(*slab), pid));
+  template_ = Ref<StubProcess>(new StubProcess(std::move(*slab), pid, /*prepared=*/false));
   if (Status s = reaper_->Watch(*template_); !s.ok()) {
     template_->Release();
     return HostError("pidfd_open", s.error());
