@@ -265,20 +265,23 @@ agent_thread:
   jmp StubThreadEntry
 
 agent_fork:
+  /* The child must not read them from the page: the next operation may be there by then. The host
+   * ignores these arguments with our flags. */
+  mov A_FORK_SLAB_FD(%r12), %r9d
+  mov A_FORK_SLAB_SIZE(%r12), %r8
+  mov A_SENTRY_PID(%r12), %edx
   mov $__NR_clone, %eax
   mov 16(%rbp), %rdi
   xor %esi, %esi
-  xor %edx, %edx
   xor %r10d, %r10d
-  xor %r8d, %r8d
   syscall
   test %rax, %rax
   jnz agent_result
 
   /* The child: its own slab takes the place of its parent's before anything else runs here. */
-  mov A_FORK_SLAB_FD(%r12), %ebx
-  mov A_FORK_SLAB_SIZE(%r12), %rbp
-  mov A_SENTRY_PID(%r12), %r15d
+  mov %r9d, %ebx
+  mov %r8, %rbp
+  mov %edx, %r15d
   mov $__NR_munmap, %eax
   mov %r12, %rdi
   mov $(STUB_REGION_SIZE - STUB_SLAB_OFFSET), %esi
