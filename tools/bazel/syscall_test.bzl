@@ -7,7 +7,7 @@ def syscall_test(
         name,
         srcs,
         deps = [],
-        platforms = ["ptrace"],
+        platforms = ["ptrace", "systrap"],
         size = "medium",
         data = [],
         runsc_flags = [],
