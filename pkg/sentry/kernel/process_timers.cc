@@ -102,8 +102,8 @@ struct ProcessTimers::Impl : RefCounted {
     sigval value{};
     Schedule schedule;  // on CLOCK_MONOTONIC, or the CPU clock
     Ref<ServiceTimer> timer;
-    // Overruns of the last signal that was queued.
-    int64_t overruns = 0;
+    // Overruns of the last signal that was delivered or accepted.
+    int overruns = 0;
   };
 
   // A signal that a timer sends once mu is free.
@@ -206,13 +206,6 @@ struct ProcessTimers::Impl : RefCounted {
       MutexLock lock(group.signal_mutex());
       SignalQueue& queue = task != nullptr ? task->pending_ : group.pending_;
       pending = queue.AddTimerOverrun(shot.signo, shot.id, shot.expirations);
-    }
-    {
-      MutexLock lock(mu);
-      if (const auto it = posix.find(shot.id); it != posix.end()) {
-        int64_t& overruns = it->second.overruns;
-        overruns = pending ? SaturatingAdd(overruns, shot.expirations) : shot.expirations - 1;
-      }
     }
     if (pending) return true;
     siginfo_t info{};
@@ -528,7 +521,13 @@ Result<int> ProcessTimers::GetOverrun(int id) {
   MutexLock lock(impl_->mu);
   const auto it = impl_->posix.find(id);
   if (it == impl_->posix.end()) return Errno::kEINVAL;
-  return static_cast<int>(std::min<int64_t>(it->second.overruns, INT32_MAX));
+  return it->second.overruns;
+}
+
+void ProcessTimers::OnSignalTaken(int id, int overruns) {
+  MutexLock lock(impl_->mu);
+  const auto it = impl_->posix.find(id);
+  if (it != impl_->posix.end()) it->second.overruns = overruns;
 }
 
 Status ProcessTimers::Delete(int id) {

@@ -244,6 +244,8 @@ class Task : public RefCounted {
   // task_signals.cc
   void DeliverSignal(const siginfo_t& info);
   void ReportContinued();
+  // The next signal of `mask`, taken from the thread's or the process's queue; signal mutex held.
+  std::optional<siginfo_t> TakePending(SignalSet mask);
   // Rechecks what interrupted_ stands for: true when a blocked call must unwind.
   bool ShouldUnwind();
   void PrepareSyscallRestart(const SignalAction* action);

@@ -9,6 +9,7 @@
 #include "pkg/sentry/kernel/kernel.h"
 #include "pkg/sentry/kernel/task.h"
 #include "pkg/sentry/kernel/thread_group.h"
+#include "pkg/sentry/kernel/timers.h"
 
 namespace cvisor::kernel {
 
@@ -101,9 +102,17 @@ SignalSet Task::Pending() const {
 
 std::optional<siginfo_t> Task::DequeueSignal(SignalSet mask) {
   MutexLock lock(tg_->signal_mutex());
+  auto info = TakePending(mask);
+  UpdateInterruptFlag();
+  return info;
+}
+
+std::optional<siginfo_t> Task::TakePending(SignalSet mask) {
   auto info = pending_.Pop(mask);
   if (!info.has_value()) info = tg_->pending_.Pop(mask);
-  UpdateInterruptFlag();
+  if (info.has_value() && info->si_code == SI_TIMER) {
+    tg_->timers().OnSignalTaken(info->si_timerid, info->si_overrun);
+  }
   return info;
 }
 
@@ -144,8 +153,7 @@ bool Task::HandleInterrupts() {
       stop = tg_->stop_requested_;
       if (!stop && !report_continue) {
         continues_seen_ = tg_->continues_;
-        info = pending_.Pop(~blocked_);
-        if (!info.has_value()) info = tg_->pending_.Pop(~blocked_);
+        info = TakePending(~blocked_);
       }
     }
     if (report_continue) {

@@ -65,6 +65,9 @@ class ProcessTimers {
   Status Settime(int id, int flags, const itimerspec& value, itimerspec* old);
   Result<itimerspec> Gettime(int id);
   Result<int> GetOverrun(int id);
+  // A signal of timer `id` was taken from its queue: that counts for GetOverrun(). Called with the
+  // signal mutex held.
+  void OnSignalTaken(int id, int overruns);
   Status Delete(int id);
   // exec and exit: POSIX timers go; at exit the interval timers too.
   void OnExec();
