@@ -1,7 +1,7 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// Cases of the micro-benchmark. Plain libc, so that the program is one small static file that runs on
-// the host and in any sandbox.
+// Cases of the benchmark programs, syscall_bench and omp_bench. syscall_bench is plain libc, so
+// that it is one small static file that runs on the host and in any sandbox.
 
 #ifndef CVISOR_TEST_BENCHMARKS_BENCH_H_
 #define CVISOR_TEST_BENCHMARKS_BENCH_H_
@@ -12,8 +12,8 @@
 
 namespace cvisor::bench {
 
-// Does the operation `n` times and returns the nanoseconds that these took, without the preparation.
-// Ends the program with Fail() when something does not work.
+// Does the operation `n` times and returns the nanoseconds that these took, without the
+// preparation. Ends the program with Fail() when something does not work.
 using Function = int64_t (*)(int64_t n);
 
 struct Case {
@@ -24,12 +24,19 @@ struct Case {
   int64_t iterations = 0;
 };
 
-// The cases of each file.
+// The cases of this program.
+std::vector<Case> AllCases();
+
+// Those of syscall_bench, by file.
 std::vector<Case> CallCases();
 std::vector<Case> FileCases();
 std::vector<Case> IpcCases();
 std::vector<Case> MemoryCases();
 std::vector<Case> ProcessCases();
+
+// An idle server of Unix sockets, for measurements from outside: one thread is in accept(), one in
+// epoll_wait(). Prints "ready" before.
+[[noreturn]] void ServeUnix();
 
 // Prints what failed, with errno, and ends the program.
 [[noreturn]] void Fail(const char* what);
@@ -48,6 +55,8 @@ class Stopwatch {
   const int64_t start_ = NowNs();
 };
 
+// Processors that this program may use.
+int Cores();
 // Where files may be made: TMPDIR or /tmp.
 std::string TempDir();
 // This program. Called as "true" it exits at once.

@@ -23,7 +23,10 @@ int64_t GetppidLibc(int64_t n) {
 // The shape of libc's own wrappers, which a sandbox can patch.
 __attribute__((noinline)) long GetppidSite() {
   long result;
-  asm volatile("mov %1, %%eax\n\tsyscall" : "=a"(result) : "i"(SYS_getppid) : "rcx", "r11", "memory");
+  asm volatile("mov %1, %%eax\n\tsyscall"
+               : "=a"(result)
+               : "i"(SYS_getppid)
+               : "rcx", "r11", "memory");
   return result;
 }
 
@@ -44,10 +47,10 @@ void* Compute(void*) {
   return nullptr;
 }
 
-// No core to spare: two threads of the same process compute meanwhile.
+// No core to spare: as many threads of the same process compute meanwhile.
 int64_t GetppidBusy(int64_t n) {
   stop_computing.store(false);
-  pthread_t threads[2];
+  std::vector<pthread_t> threads(Cores());
   for (auto& t : threads) {
     if (pthread_create(&t, nullptr, Compute, nullptr) != 0) Fail("pthread_create");
   }
@@ -71,8 +74,8 @@ int64_t ClockGettime(int64_t n) {
 
 std::vector<Case> CallCases() {
   return {{"getppid", "getppid through libc's syscall()", GetppidLibc},
-          {"getppid_site", "getppid from a mov, syscall site", GetppidInline},
-          {"getppid_busy", "getppid while 2 threads compute", GetppidBusy},
+          {"getppid_site", "getppid from a mov, syscall site, with a core to spare", GetppidInline},
+          {"getppid_busy", "getppid while a thread per core computes", GetppidBusy},
           {"clock_gettime", "clock_gettime, by the vDSO", ClockGettime}};
 }
 

@@ -1,11 +1,13 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// Micro-benchmark of an operating system's calls. Prints "name nanoseconds" per case:
+// The main program of the benchmarks. Prints "name nanoseconds" per case:
 //   syscall_bench [--list] [--time-ms=N] [--iterations=N] [CASE...]
+//   syscall_bench --serve-unix
 // A case is chosen by its name or a part of it. run.py compares runtimes with it.
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +21,7 @@
 namespace cvisor::bench {
 
 void Fail(const char* what) {
-  fprintf(stderr, "syscall_bench: %s: %s\n", what, strerror(errno));
+  fprintf(stderr, "benchmark: %s: %s\n", what, strerror(errno));
   exit(1);
 }
 
@@ -27,6 +29,12 @@ int64_t NowNs() {
   timespec ts;
   clock_gettime(CLOCK_MONOTONIC, &ts);
   return ts.tv_sec * int64_t{1000000000} + ts.tv_nsec;
+}
+
+int Cores() {
+  cpu_set_t set;
+  Check(sched_getaffinity(0, sizeof(set), &set), "sched_getaffinity");
+  return CPU_COUNT(&set);
 }
 
 std::string TempDir() {
@@ -65,21 +73,20 @@ int Main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     if (strcmp(argv[i], "--list") == 0) {
       list = true;
+    } else if (strcmp(argv[i], "--serve-unix") == 0) {
+      ServeUnix();
     } else if (strncmp(argv[i], "--time-ms=", 10) == 0) {
       time_ms = atoll(argv[i] + 10);
     } else if (strncmp(argv[i], "--iterations=", 13) == 0) {
       iterations = atoll(argv[i] + 13);
     } else if (argv[i][0] == '-') {
-      fprintf(stderr, "syscall_bench: unknown flag %s\n", argv[i]);
+      fprintf(stderr, "benchmark: unknown flag %s\n", argv[i]);
       return 2;
     } else {
       wanted.push_back(argv[i]);
     }
   }
-  std::vector<Case> cases;
-  for (const auto& some : {CallCases(), FileCases(), IpcCases(), MemoryCases(), ProcessCases()}) {
-    cases.insert(cases.end(), some.begin(), some.end());
-  }
+  const std::vector<Case> cases = AllCases();
   // A full name means this case, although others contain it.
   const auto named = [&](const std::string& name) {
     return std::any_of(cases.begin(), cases.end(), [&](const Case& c) { return name == c.name; });
@@ -99,7 +106,7 @@ int Main(int argc, char** argv) {
     }
     fflush(stdout);
   }
-  if (!any) fprintf(stderr, "syscall_bench: there is no such case\n");
+  if (!any) fprintf(stderr, "benchmark: there is no such case\n");
   return any ? 0 : 2;
 }
 

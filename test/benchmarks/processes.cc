@@ -50,12 +50,12 @@ int64_t VforkExecWait(int64_t n) {
 
 // $0 of the script is the number of turns.
 int64_t ShellTrue(int64_t n) {
+  constexpr char kScript[] = "i=0; while [ $i -lt $0 ]; do /bin/true || exit; i=$((i+1)); done";
   const std::string turns = std::to_string(n);
   const Stopwatch watch;
   const pid_t pid = vfork();
   if (pid == 0) {
-    execl("/bin/sh", turns.c_str(), "-c", "i=0; while [ $i -lt $0 ]; do /bin/true; i=$((i+1)); done",
-          turns.c_str(), nullptr);
+    execl("/bin/sh", "sh", "-c", kScript, turns.c_str(), nullptr);
     _exit(127);
   }
   WaitFor(Check(pid, "vfork"));
@@ -66,7 +66,8 @@ int64_t ThreadCreateJoin(int64_t n) {
   const Stopwatch watch;
   for (int64_t i = 0; i < n; ++i) {
     pthread_t thread;
-    errno = pthread_create(&thread, nullptr, [](void*) -> void* { return nullptr; }, nullptr);
+    errno = pthread_create(
+        &thread, nullptr, [](void*) -> void* { return nullptr; }, nullptr);
     if (errno != 0) Fail("pthread_create");
     pthread_join(thread, nullptr);
   }
