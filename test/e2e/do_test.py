@@ -69,7 +69,7 @@ class CommandLine(unittest.TestCase):
                    'invalid value "mesh" for flag --network: must be one of sandbox|host|none')
         self.check(["--platform=kvm", "do", "true"],
                    'invalid value "kvm" for flag --platform: this platform is not built yet; '
-                   "use ptrace")
+                   "use systrap or ptrace")
         self.check(["do", "--cwd=/no/such", "true"],
                    "the working directory /no/such: no such file or directory")
         self.check(["do", "--env=X", "true"],
