@@ -263,7 +263,7 @@ Event SystrapContext::SignalEvent(arch::Registers* regs) {
     regs->rip = sites.ApplicationIp(regs->rip);
     loaded_ = false;
   }
-  if (sites.OnFault(p.trapno, regs)) {
+  if (sites.OnFault(as_->code(), p.trapno, regs)) {
     loaded_ = false;
     return {Event::kInterrupt};
   }
