@@ -11,8 +11,8 @@
 #include <cstdlib>
 #include <thread>
 
+#include "pkg/sentry/platform/contract/test_program.h"
 #include "pkg/sentry/platform/ptrace/ptrace_platform.h"
-#include "pkg/sentry/platform/ptrace/test_program.h"
 
 namespace cvisor::platform {
 namespace {

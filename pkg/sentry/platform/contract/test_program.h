@@ -2,8 +2,8 @@
 //
 // For tests and benchmarks of platforms: a little machine code in an address space.
 
-#ifndef CVISOR_PKG_SENTRY_PLATFORM_PTRACE_TEST_PROGRAM_H_
-#define CVISOR_PKG_SENTRY_PLATFORM_PTRACE_TEST_PROGRAM_H_
+#ifndef CVISOR_PKG_SENTRY_PLATFORM_CONTRACT_TEST_PROGRAM_H_
+#define CVISOR_PKG_SENTRY_PLATFORM_CONTRACT_TEST_PROGRAM_H_
 
 #include <sys/mman.h>
 
@@ -54,4 +54,4 @@ inline std::string EndlessLoop() { return Code({0xeb, 0xfe}); }
 
 }  // namespace cvisor::platform
 
-#endif  // CVISOR_PKG_SENTRY_PLATFORM_PTRACE_TEST_PROGRAM_H_
+#endif  // CVISOR_PKG_SENTRY_PLATFORM_CONTRACT_TEST_PROGRAM_H_
