@@ -12,6 +12,8 @@ namespace {
 
 constexpr uint64_t kPageSize = 4096;
 constexpr uint64_t kSyscallSize = 2, kPatchSize = 7, kMinDisplaced = 5;
+// Bytes that are looked at: up to the end of the SYSCALL, and behind it.
+constexpr uint64_t kBefore = kPatchSize + 1, kAfter = 8;
 constexpr uint64_t kTrapBreakpoint = 3, kTrapInvalidOpcode = 6, kTrapProtection = 13;
 // Traps of one site until it is patched.
 constexpr uint32_t kTrapsToPatch = 4;
@@ -59,7 +61,7 @@ class Code {
 
 std::optional<PatchPlan> PlanPatch(std::span<const uint8_t> before, std::span<const uint8_t> after,
                                    uint64_t rax) {
-  if (before.size() < kPatchSize) return std::nullopt;
+  if (before.size() < kBefore) return std::nullopt;
   const auto tail = before.last(kPatchSize);
   if (tail[5] != 0x0f || tail[6] != 0x05) return std::nullopt;
   // What is behind can be decoded for certain; what is before, only guessed.
@@ -68,7 +70,9 @@ std::optional<PatchPlan> PlanPatch(std::span<const uint8_t> before, std::span<co
   }
   uint32_t imm;
   memcpy(&imm, &tail[1], sizeof(imm));
-  const bool mov_number = tail[0] == 0xb8 && imm == rax;
+  // With REX it may be another register's.
+  const bool rex = (before[before.size() - kBefore] & 0xf0) == 0x40;
+  const bool mov_number = !rex && tail[0] == 0xb8 && imm == rax;
   const bool load_argument = (tail[0] & 0xf0) == 0x40 && tail[1] == 0x8b &&
                              (tail[2] & 0xc7) == 0x44 && tail[3] == 0x24;
   if (mov_number || load_argument) return PatchPlan{.before = true, .displaced = kMinDisplaced};
@@ -174,7 +178,6 @@ void CallSites::OnTrap(Host& host, const arch::Registers& regs) {
 }
 
 bool CallSites::Patch(Host& host, uint64_t syscall_ip, uint64_t rax) {
-  constexpr uint64_t kBefore = kPatchSize, kAfter = 8;
   const uint64_t from = syscall_ip + kSyscallSize - kBefore;
   const bool inside = std::any_of(texts_.begin(), texts_.end(), [&](const Range& r) {
     return from >= r.start && syscall_ip + kSyscallSize + kAfter <= r.end;
@@ -206,9 +209,9 @@ bool CallSites::Patch(Host& host, uint64_t syscall_ip, uint64_t rax) {
   Site site{.start = plan->before ? syscall_ip - kMinDisplaced : syscall_ip,
             .syscall = syscall_ip,
             .plan = *plan};
-  const auto displaced = plan->before ? std::span(code).first(kMinDisplaced)
-                                      : std::span(code).subspan(kBefore, plan->displaced);
-  memcpy(site.original.data(), plan->before ? code : code + kBefore - kSyscallSize, kPatchSize);
+  const auto displaced =
+      std::span(code).subspan(plan->before ? kBefore - kPatchSize : kBefore, plan->displaced);
+  memcpy(site.original.data(), code + (site.start - from), kPatchSize);
 
   Code t;
   t.U64(slot + kCode).U64(back + (plan->before ? 0 : plan->displaced));

@@ -41,7 +41,7 @@ struct PatchPlan {
   uint8_t displaced = 0;  // length of the displaced instruction
 };
 
-// Decides from the code around a SYSCALL: `before` are the bytes that end with it (at least 7),
+// Decides from the code around a SYSCALL: `before` are the bytes that end with it (at least 8),
 // `after` those behind it, `rax` the number that it was called with. Nullopt: leave it alone.
 std::optional<PatchPlan> PlanPatch(std::span<const uint8_t> before, std::span<const uint8_t> after,
                                    uint64_t rax);
