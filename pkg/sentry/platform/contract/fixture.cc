@@ -9,46 +9,12 @@
 #include <fstream>
 #include <sstream>
 
-#include "pkg/base/check.h"
-#include "pkg/sentry/platform/ptrace/address_space.h"
-#include "pkg/sentry/platform/ptrace/ptrace_platform.h"
-#include "pkg/sentry/platform/systrap/address_space.h"
-#include "pkg/sentry/platform/systrap/systrap_platform.h"
-
 namespace cvisor::platform {
-namespace {
 
-const struct {
-  const char* name;
-  systrap::Options options;
-} kSystraps[] = {
-    {"systrap", {}},
-    {"systrap_no_patch", {.patch = false}},
-    {"systrap_no_notify", {.notify = false}},
-    {"systrap_no_spin", {.spin = false}},
-    {"systrap_plain", {.patch = false, .notify = false, .spin = false}},
-};
-
-}  // namespace
-
-std::unique_ptr<Platform> NewTestPlatform(std::string* error) {
+std::string TestPlatformName() {
   const char* env = getenv("TEST_PLATFORM");
-  const std::string name = env != nullptr ? env : "systrap";
-  if (name == "ptrace") return ptrace::NewPlatform(error);
-  for (const auto& s : kSystraps) {
-    if (name == s.name) return systrap::NewPlatform(s.options, error);
-  }
-  *error = "TEST_PLATFORM is none that the tests know: " + name;
-  return nullptr;
+  return env != nullptr ? env : "systrap";
 }
-
-pid_t StubPid(AddressSpace& as) {
-  if (auto* p = dynamic_cast<ptrace::PtraceAddressSpace*>(&as)) return p->pid();
-  auto* s = dynamic_cast<systrap::SystrapAddressSpace*>(&as);
-  CVISOR_CHECK(s != nullptr);
-  return s->process().pid();
-}
-
 std::string ReadFile(const std::string& path) {
   std::ifstream f(path);
   std::stringstream s;
@@ -83,7 +49,7 @@ int CountThreads(pid_t pid) {
 
 void PlatformTest::SetUp() {
   std::string error;
-  platform_ = NewTestPlatform(&error);
+  platform_ = NewTestPlatform(TestPlatformName(), &error);
   ASSERT_NE(platform_, nullptr) << error;
   ctx_ = *platform_->NewContext();
   as_ = *platform_->NewAddressSpace();

@@ -17,15 +17,14 @@
 
 #include "gtest/gtest.h"
 #include "pkg/sentry/arch/registers.h"
+#include "pkg/sentry/platform/contract/test_platform.h"
 #include "pkg/sentry/platform/contract/test_program.h"
 #include "pkg/sentry/platform/platform.h"
 
 namespace cvisor::platform {
 
-// The platform that TEST_PLATFORM names. Null with a reason in *error if it cannot be made.
-std::unique_ptr<Platform> NewTestPlatform(std::string* error);
-// The host process that `as` is; `as` must be of a test platform.
-pid_t StubPid(AddressSpace& as);
+// What TEST_PLATFORM says.
+std::string TestPlatformName();
 
 // All of a file; empty if it cannot be read.
 std::string ReadFile(const std::string& path);

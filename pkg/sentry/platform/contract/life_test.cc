@@ -203,7 +203,7 @@ TEST(PlatformDeathTest, StubsDieWithTheSentry) {
   const pid_t sentry = fork();
   if (sentry == 0) {
     std::string error;
-    auto platform = NewTestPlatform(&error);
+    auto platform = NewTestPlatform(TestPlatformName(), &error);
     if (platform == nullptr) _exit(1);
     auto ctx = *platform->NewContext();
     auto as = *platform->NewAddressSpace();
@@ -234,7 +234,7 @@ TEST(PlatformDeathTest, StubsDieWithTheSentry) {
 TEST(PlatformErrorTest, NotDumpable) {
   prctl(PR_SET_DUMPABLE, 0);
   std::string error;
-  EXPECT_EQ(NewTestPlatform(&error), nullptr);
+  EXPECT_EQ(NewTestPlatform(TestPlatformName(), &error), nullptr);
   EXPECT_NE(error.find("dumpable"), std::string::npos) << error;
   prctl(PR_SET_DUMPABLE, 1);
 }

@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "pkg/base/unique_fd.h"
 #include "pkg/sentry/platform/contract/fixture.h"
 
 namespace cvisor::platform {
@@ -36,9 +35,7 @@ struct Loop {
 std::vector<Loop> Loops() {
   return {
       // glibc and Go: mov $39,%eax; syscall; cmp $-4095,%rax; jmp
-      {"number, compare",
-       Code({0xb8, kNumber, 0, 0, 0, 0x0f, 0x05, 0x48, 0x3d, 0x01, 0xf0, 0xff, 0xff, 0xeb, 0xf1}),
-       5, true},
+      {"number, compare", WrapperLoop(), 5, true},
       // glibc's cancellation points: syscall; cmp $-4096,%rax; jmp
       {"compare", Code({0x0f, 0x05, 0x48, 0x3d, 0x00, 0xf0, 0xff, 0xff, 0xeb, 0xf6}), 0, false},
       // syscall; cmp $-4095,%eax; jmp
@@ -59,19 +56,10 @@ class TextTest : public PlatformTest {
   // Makes `code` the program of as_, in a private mapping of a file.
   void LoadText(const std::string& code) {
     LoadProgram(*as_, *ctx_, "");
-    MapText(code);
+    MapText(*as_, *ctx_, code);
     regs_ = StartRegisters();
     regs_.rsp -= 0x1000;
     regs_.rax = kNumber;
-  }
-  void MapText(const std::string& code) {
-    const UniqueFd fd(memfd_create("text", MFD_CLOEXEC));
-    ASSERT_EQ(pwrite(fd.get(), code.data(), code.size(), 0), static_cast<ssize_t>(code.size()));
-    ASSERT_EQ(ftruncate(fd.get(), 0x1000), 0);
-    ASSERT_TRUE(
-        as_->Map(*ctx_,
-                 {.addr = kCode, .length = 0x1000, .prot = PROT_READ | PROT_EXEC, .fd = fd.get()})
-            .ok());
   }
   // Runs until something happens, but for interrupts: a platform may have reasons of its own for
   // them.
@@ -180,7 +168,7 @@ TEST_F(TextTest, AnotherTextInTheSamePlace) {
   for (int i = 0; i < 3; ++i) {
     for (const Loop& loop : loops) {
       SCOPED_TRACE(loop.name);
-      MapText(loop.code);
+      MapText(*as_, *ctx_, loop.code);
       regs_.rip = kCode;
       ASSERT_NO_FATAL_FAILURE(Calls(loop));
     }
