@@ -3,7 +3,6 @@
 #include "pkg/sentry/platform/ptrace/address_space.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -12,7 +11,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <string>
 
 #include "pkg/sentry/platform/ptrace/context.h"
 
@@ -20,7 +18,10 @@ namespace cvisor::platform::ptrace {
 
 PtraceAddressSpace::PtraceAddressSpace(PtracePlatform& platform, pid_t pid,
                                        const PtraceContext* fpu_parent)
-    : platform_(platform), pid_(pid) {
+    : platform_(platform),
+      pid_(pid),
+      memory_(platform.proc(), pid, platform.min_user_address(), platform.max_user_address(),
+              platform.vdso()) {
   Park({pid, fpu_parent});
 }
 
@@ -134,92 +135,34 @@ Status PtraceAddressSpace::Clear(Context& ctx) {
   return Unmap(ctx, start, platform_.max_user_address() - start);
 }
 
-size_t PtraceAddressSpace::ClampWrite(UserAddr addr, size_t length) const {
-  if (addr < platform_.min_user_address() || addr >= platform_.max_user_address()) return 0;
-  return std::min<uint64_t>(length, platform_.max_user_address() - addr);
-}
-
-size_t PtraceAddressSpace::ClampRead(UserAddr addr, size_t length) const {
-  const auto& vdso = platform_.layout().vdso;
-  if (addr >= vdso.vdso_start && addr < vdso.vdso_end) {
-    return std::min<uint64_t>(length, vdso.vdso_end - addr);
-  }
-  return ClampWrite(addr, length);
-}
-
-namespace {
-
-Result<size_t> CopyResult(ssize_t n) {
-  if (n > 0) return static_cast<size_t>(n);
-  if (n < 0 && errno == ENOMEM) return Errno::kENOMEM;
-  return n < 0 && errno == ESRCH ? Errno::kESRCH : Errno::kEFAULT;
-}
-
-}  // namespace
-
 Result<size_t> PtraceAddressSpace::CopyIn(UserAddr src, std::span<std::byte> dst) {
-  if (dst.empty()) return size_t{0};
-  const size_t n = ClampRead(src, dst.size());
-  if (n == 0) return Errno::kEFAULT;
   if (dead_.load(std::memory_order_relaxed)) return Errno::kESRCH;
-  iovec local{dst.data(), n};
-  iovec remote{reinterpret_cast<void*>(src), n};
-  return CopyResult(process_vm_readv(pid_, &local, 1, &remote, 1, 0));
+  return memory_.CopyIn(src, dst);
 }
 
 Result<size_t> PtraceAddressSpace::CopyOut(UserAddr dst, std::span<const std::byte> src) {
-  if (src.empty()) return size_t{0};
-  const size_t n = ClampWrite(dst, src.size());
-  if (n == 0) return Errno::kEFAULT;
   if (dead_.load(std::memory_order_relaxed)) return Errno::kESRCH;
-  iovec local{const_cast<std::byte*>(src.data()), n};
-  iovec remote{reinterpret_cast<void*>(dst), n};
-  return CopyResult(process_vm_writev(pid_, &local, 1, &remote, 1, 0));
-}
-
-int PtraceAddressSpace::MemFd() {
-  MutexLock lock(&mu_);
-  if (!mem_fd_.valid() && !dead_.load(std::memory_order_relaxed)) {
-    mem_fd_ = platform_.OpenProc(std::to_string(pid_) + "/mem", O_RDWR | O_CLOEXEC);
-  }
-  return mem_fd_.get();
+  return memory_.CopyOut(dst, src);
 }
 
 Result<size_t> PtraceAddressSpace::ForceCopyIn(UserAddr src, std::span<std::byte> dst) {
-  if (dst.empty()) return size_t{0};
-  const size_t n = ClampRead(src, dst.size());
-  if (n == 0) return Errno::kEFAULT;
   if (dead_.load(std::memory_order_relaxed)) return Errno::kESRCH;
-  const int fd = MemFd();
-  if (fd < 0) return CopyIn(src, dst);
-  const ssize_t r = pread(fd, dst.data(), n, static_cast<off_t>(src));
-  if (r == 0) return Errno::kESRCH;  // No memory is left.
-  return CopyResult(r);
+  return memory_.ForceCopyIn(src, dst);
 }
 
 Result<size_t> PtraceAddressSpace::ForceCopyOut(UserAddr dst, std::span<const std::byte> src) {
-  if (src.empty()) return size_t{0};
-  const size_t n = ClampWrite(dst, src.size());
-  if (n == 0) return Errno::kEFAULT;
   if (dead_.load(std::memory_order_relaxed)) return Errno::kESRCH;
-  const int fd = MemFd();
-  if (fd < 0) return CopyOut(dst, src);
-  const ssize_t r = pwrite(fd, src.data(), n, static_cast<off_t>(dst));
-  if (r == 0) return Errno::kESRCH;
-  return CopyResult(r);
+  return memory_.ForceCopyOut(dst, src);
 }
 
 Result<uint32_t> PtraceAddressSpace::Load32(UserAddr addr) {
-  if (addr % sizeof(uint32_t) != 0) return Errno::kEINVAL;
-  uint32_t value = 0;
-  ASSIGN_OR_RETURN(const size_t n, CopyIn(addr, std::as_writable_bytes(std::span(&value, 1))));
-  if (n != sizeof(value)) return Errno::kEFAULT;
-  return value;
+  if (dead_.load(std::memory_order_relaxed)) return Errno::kESRCH;
+  return memory_.Load32(addr);
 }
 
 AddressSpace::Usage PtraceAddressSpace::GetUsage() {
   if (dead_.load(std::memory_order_relaxed)) return {};
-  Usage u = platform_.ReadUsage(pid_);
+  Usage u = platform_.proc().ReadUsage(pid_);
   const Usage& empty = platform_.empty_usage();
   const auto less = [](uint64_t a, uint64_t b) { return a > b ? a - b : 0; };
   u.anon_bytes = less(u.anon_bytes, empty.anon_bytes);

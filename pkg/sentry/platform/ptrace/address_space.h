@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "pkg/base/mutex.h"
-#include "pkg/base/unique_fd.h"
+#include "pkg/sentry/platform/common/remote_memory.h"
 #include "pkg/sentry/platform/ptrace/platform_impl.h"
 
 namespace cvisor::platform::ptrace {
@@ -70,23 +70,18 @@ class PtraceAddressSpace : public AddressSpace {
  private:
   // Whether [addr, addr + length) is the application's; nothing else may be mapped or unmapped.
   bool InUserRange(UserAddr addr, uint64_t length) const;
-  // How many of `length` bytes at addr may be read or written.
-  size_t ClampRead(UserAddr addr, size_t length) const;
-  size_t ClampWrite(UserAddr addr, size_t length) const;
-  // Descriptor of /proc/pid/mem, or -1.
-  int MemFd();
   // An injected call whose result is an error or nothing.
   Status Call(Context& ctx, uint64_t number, uint64_t a0, uint64_t a1, uint64_t a2 = 0,
               uint64_t a3 = 0, uint64_t a4 = 0, uint64_t a5 = 0);
 
   PtracePlatform& platform_;
   const pid_t pid_;
+  RemoteMemory memory_;
   std::atomic<bool> reaped_{false};
   std::atomic<bool> dead_{false};
 
   Mutex mu_;
   std::vector<ParkedThread> parked_ ABSL_GUARDED_BY(mu_);
-  UniqueFd mem_fd_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace cvisor::platform::ptrace

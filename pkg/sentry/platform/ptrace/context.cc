@@ -8,9 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <cstring>
-#include <string>
 #include <utility>
 
 #include "pkg/base/log.h"
@@ -88,7 +86,7 @@ void PtraceContext::Unbind(bool final) {
   if (!as_) return;
   const pid_t tid = thread_.tid();
   const bool leader = thread_.leader();
-  const uint64_t cpu = thread_.dead() ? 0 : StubCpuTimeNs(as_->pid(), tid);
+  const uint64_t cpu = thread_.dead() ? 0 : platform_.proc().ReadThreadCpuNs(as_->pid(), tid);
   if (!final && !thread_.dead()) {
     pending_xsave_.resize(platform_.xsave_size());
     if (!thread_.GetXsave(pending_xsave_).ok()) pending_xsave_.clear();
@@ -359,13 +357,6 @@ Result<uint32_t> PtraceContext::CompareAndSwap32(AddressSpace& address_space, Us
   return r;
 }
 
-uint64_t PtraceContext::StubCpuTimeNs(pid_t pid, pid_t tid) const {
-  // Thread CPU clocks are for threads of one's own process only. The first field is what we want.
-  const std::string text =
-      platform_.ReadProc(std::to_string(pid) + "/task/" + std::to_string(tid) + "/schedstat");
-  return strtoull(text.c_str(), nullptr, 10);
-}
-
 bool PtraceContext::Alive() {
   MutexLock lock(&cpu_mu_);
   if (!bound_) return true;
@@ -384,8 +375,8 @@ uint64_t PtraceContext::UserCpuTimeNs() {
   MutexLock lock(&cpu_mu_);
   uint64_t ns = past_cpu_ns_;
   if (bound_) {
-    const uint64_t now = StubCpuTimeNs(kick_tgid_.load(std::memory_order_relaxed),
-                                       kick_tid_.load(std::memory_order_relaxed));
+    const uint64_t now = platform_.proc().ReadThreadCpuNs(
+        kick_tgid_.load(std::memory_order_relaxed), kick_tid_.load(std::memory_order_relaxed));
     if (now > start_cpu_ns_) ns += now - start_cpu_ns_;
   }
   return ns;

@@ -57,7 +57,6 @@ class PtraceContext : public Context {
   Status LoadRegisters(const user_regs_struct& regs);
   // Reports a signal stop; nullopt if it is none of the application's.
   std::optional<Event> SignalEvent(int signal, arch::Registers* regs);
-  uint64_t StubCpuTimeNs(pid_t pid, pid_t tid) const;
 
   PtracePlatform& platform_;
   StubThread thread_;

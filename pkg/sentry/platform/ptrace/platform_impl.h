@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "pkg/base/mutex.h"
-#include "pkg/base/unique_fd.h"
+#include "pkg/sentry/platform/common/host_proc.h"
 #include "pkg/sentry/platform/platform.h"
 #include "pkg/sentry/platform/ptrace/placement.h"
 #include "pkg/sentry/platform/ptrace/stub.h"
@@ -38,6 +38,7 @@ class PtracePlatform : public Platform {
   uint64_t xsave_features() const override { return xsave_features_; }
 
   const StubLayout& layout() const { return layout_; }
+  const HostProc& proc() const { return proc_; }
   Placement& placement() { return placement_; }
   pid_t sentry_pid() const { return sentry_pid_; }
   // The FPU state of a program that starts.
@@ -45,18 +46,12 @@ class PtracePlatform : public Platform {
   // Memory of an empty stub process, which is not the application's.
   const AddressSpace::Usage& empty_usage() const { return empty_usage_; }
 
-  // Opens /proc/`path`. Invalid (errno is set) if there is no usable /proc.
-  UniqueFd OpenProc(const std::string& path, int flags) const;
-  std::string ReadProc(const std::string& path) const;
-  AddressSpace::Usage ReadUsage(pid_t pid) const;
-
  private:
   explicit PtracePlatform(const cpu_set_t& cpus) : placement_(cpus) {}
 
   void FactoryThread(std::string* error, Mutex* mu, CondVar* cv, bool* done);
   // On the factory thread. Returns what went wrong, or an empty string.
   std::string MakeTemplate();
-  std::string OpenProcFs();
 
   StubLayout layout_;
   Placement placement_;
@@ -65,7 +60,7 @@ class PtracePlatform : public Platform {
   std::vector<std::byte> initial_xsave_;
   uint64_t xsave_features_ = 0;
   AddressSpace::Usage empty_usage_;
-  UniqueFd proc_;
+  HostProc proc_;
   std::thread factory_;
 
   Mutex template_mu_;  // one at a time makes clones of it

@@ -3,21 +3,14 @@
 #include "pkg/sentry/platform/ptrace/ptrace_platform.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cstdlib>
 #include <cstring>
 
-#include "absl/strings/match.h"
-#include "absl/strings/str_format.h"
 #include "pkg/base/log.h"
 #include "pkg/sentry/platform/ptrace/address_space.h"
 #include "pkg/sentry/platform/ptrace/context.h"
@@ -34,11 +27,6 @@ void IgnoreStopsOfChildren() {
     sa.sa_flags |= SA_NOCLDSTOP;
     sigaction(SIGCHLD, &sa, nullptr);
   }
-}
-
-UserAddr MinUserAddress(const std::string& mmap_min_addr) {
-  const uint64_t host = strtoull(mmap_min_addr.c_str(), nullptr, 10);
-  return std::max<uint64_t>(0x10000, (host + kPageSize - 1) & ~(kPageSize - 1));
 }
 
 }  // namespace
@@ -59,9 +47,12 @@ std::unique_ptr<PtracePlatform> PtracePlatform::Create(std::string* error) {
         "(PR_SET_DUMPABLE after changing user ids)";
     return nullptr;
   }
-  *error = p->OpenProcFs();
-  if (!error->empty()) return nullptr;
-  p->min_user_address_ = MinUserAddress(p->ReadProc("sys/vm/mmap_min_addr"));
+  *error = p->proc_.Open();
+  if (!error->empty()) {
+    *error = "ptrace platform: " + *error;
+    return nullptr;
+  }
+  p->min_user_address_ = MinUserAddress(p->proc_);
   IgnoreStopsOfChildren();
 
   Mutex mu;
@@ -98,67 +89,6 @@ void PtracePlatform::FactoryThread(std::string* error, Mutex* mu, CondVar* cv, b
   }
   // The caller's variables may be gone now.
   placement_.Run();
-}
-
-std::string PtracePlatform::OpenProcFs() {
-  const auto is_ours = [](int fd) {
-    char target[32] = {};
-    return readlinkat(fd, "self", target, sizeof(target) - 1) > 0 && atoi(target) == getpid();
-  };
-  proc_ = UniqueFd(open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (proc_.valid() && is_ours(proc_.get())) return "";
-  const UniqueFd fs(static_cast<int>(syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC)));
-  if (fs.valid() &&
-      syscall(SYS_fsconfig, fs.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0) {
-    proc_ = UniqueFd(static_cast<int>(syscall(SYS_fsmount, fs.get(), FSMOUNT_CLOEXEC, 0)));
-    if (proc_.valid() && is_ours(proc_.get())) return "";
-  }
-  return "ptrace platform: no /proc of this process's PID namespace is mounted on /proc, and none "
-         "can be "
-         "mounted";
-}
-
-UniqueFd PtracePlatform::OpenProc(const std::string& path, int flags) const {
-  return UniqueFd(openat(proc_.get(), path.c_str(), flags));
-}
-
-std::string PtracePlatform::ReadProc(const std::string& path) const {
-  std::string text;
-  const UniqueFd fd = OpenProc(path, O_RDONLY | O_CLOEXEC);
-  if (!fd.valid()) return text;
-  char buffer[4096];
-  ssize_t n;
-  while ((n = read(fd.get(), buffer, sizeof(buffer))) > 0)
-    text.append(buffer, static_cast<size_t>(n));
-  return text;
-}
-
-AddressSpace::Usage PtracePlatform::ReadUsage(pid_t pid) const {
-  AddressSpace::Usage u;
-  const std::string dir = std::to_string(pid);
-  const std::string status = ReadProc(dir + "/status");
-  const auto kib = [&status](const char* key) -> uint64_t {
-    const size_t at = status.find(key);
-    return at == std::string::npos
-               ? 0
-               : 1024 * strtoull(status.c_str() + at + strlen(key), nullptr, 10);
-  };
-  u.anon_bytes = kib("\nRssAnon:");
-  u.file_bytes = kib("\nRssFile:");
-  u.shmem_bytes = kib("\nRssShmem:");
-  u.rss_bytes = u.anon_bytes + u.file_bytes + u.shmem_bytes;
-  // Fields 10 and 12; the second one is a name in parentheses, which may contain anything.
-  const std::string stat = ReadProc(dir + "/stat");
-  const size_t name_end = stat.rfind(')');
-  if (name_end != std::string::npos) {
-    unsigned long long minor = 0, major = 0;
-    if (sscanf(stat.c_str() + name_end + 1, " %*c %*d %*d %*d %*d %*d %*u %llu %*u %llu", &minor,
-               &major) == 2) {
-      u.minor_faults = minor;
-      u.major_faults = major;
-    }
-  }
-  return u;
 }
 
 Result<Ref<AddressSpace>> PtracePlatform::NewAddressSpace() {

@@ -12,6 +12,7 @@
 
 #include "pkg/base/check.h"
 #include "pkg/sentry/arch/registers.h"
+#include "pkg/sentry/platform/common/bpf_filter.h"
 
 // The numbers are those of pause (34), exit (60), getppid (110), prctl (157) and exit_group (231).
 asm(R"(
@@ -115,42 +116,6 @@ user_regs_struct SnippetRegisters(uint64_t ip) {
   regs.orig_rax = ~0ull;
   return regs;
 }
-
-namespace {
-
-// Emits classic BPF; every Reject*/Allow leaves the program.
-class FilterBuilder {
- public:
-  void Load(size_t offset) { Add(BPF_LD | BPF_W | BPF_ABS, 0, 0, static_cast<uint32_t>(offset)); }
-  // Returns `action` when the loaded word equals `value`; else goes on.
-  void ReturnIf(uint32_t value, uint32_t action) {
-    Add(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, value);
-    Return(action);
-  }
-  void ReturnUnless(uint32_t value, uint32_t action) {
-    Add(BPF_JMP | BPF_JEQ | BPF_K, 1, 0, value);
-    Return(action);
-  }
-  // Runs the next `count` instructions only if the loaded word equals `value`.
-  void SkipUnless(uint32_t value, uint8_t count) {
-    Add(BPF_JMP | BPF_JEQ | BPF_K, 0, count, value);
-  }
-  void Return(uint32_t action) { Add(BPF_RET | BPF_K, 0, 0, action); }
-  std::vector<sock_filter> Take() { return std::move(code_); }
-
- private:
-  void Add(uint16_t code, uint8_t jt, uint8_t jf, uint32_t k) {
-    code_.push_back({code, jt, jf, k});
-  }
-  std::vector<sock_filter> code_;
-};
-
-constexpr size_t ArgLow(int i) {
-  return offsetof(seccomp_data, args) + static_cast<size_t>(i) * sizeof(uint64_t);
-}
-constexpr size_t ArgHigh(int i) { return ArgLow(i) + sizeof(uint32_t); }
-
-}  // namespace
 
 std::vector<sock_filter> MakeStubFilter() {
   constexpr uint32_t kKill = SECCOMP_RET_KILL_PROCESS;

@@ -4,7 +4,6 @@
 // code, and from which everything else is taken away by injected system calls before anything of an
 // application exists.
 
-#include <cpuid.h>
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/rseq.h>
@@ -18,9 +17,9 @@
 #include <unistd.h>
 
 #include <cstring>
-#include <sstream>
 
 #include "absl/strings/str_format.h"
+#include "pkg/sentry/platform/common/xsave.h"
 #include "pkg/sentry/platform/ptrace/platform_impl.h"
 #include "pkg/sentry/platform/ptrace/stub_thread.h"
 
@@ -30,23 +29,6 @@ namespace {
 constexpr uint64_t kUserEnd = 0x7ffffffff000;  // of 47-bit address spaces
 // Where the region goes if the stack leaves room: close to the end, as applications expect.
 constexpr uint64_t kPreferredBase = 0x7fffffe00000;
-
-struct HostMapping {
-  uint64_t start, end;
-  std::string name;
-};
-
-std::vector<HostMapping> ParseMaps(const std::string& text) {
-  std::vector<HostMapping> maps;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    unsigned long start = 0, end = 0;
-    int name = 0;
-    if (sscanf(line.c_str(), "%lx-%lx %*s %*s %*s %*s %n", &start, &end, &name) < 2) continue;
-    maps.push_back({start, end, name > 0 ? line.substr(static_cast<size_t>(name)) : ""});
-  }
-  return maps;
-}
 
 std::string HostError(const char* what, Errno e) {
   return absl::StrFormat("ptrace platform: %s: %s", what, strerror(static_cast<int>(e)));
@@ -108,34 +90,10 @@ bool UnregisterRseq(StubThread& stub, pid_t pid) {
       .ok();
 }
 
-// The FPU state that the kernel gives to a new program, in the layout of this host.
-std::vector<std::byte> InitialXsave(std::span<const std::byte> sample, uint64_t features) {
-  constexpr size_t kMxcsr = 24, kMxcsrMask = 28, kHeader = 512;
-  constexpr int kPkruComponent = 9;
-  std::vector<std::byte> state(sample.size());
-  const uint16_t control_word = 0x37f;
-  const uint32_t mxcsr = 0x1f80;
-  uint64_t present = 3;  // x87 and SSE
-  memcpy(state.data(), &control_word, sizeof(control_word));
-  memcpy(&state[kMxcsr], &mxcsr, sizeof(mxcsr));
-  memcpy(&state[kMxcsrMask], &sample[kMxcsrMask], sizeof(uint32_t));
-  unsigned size = 0, offset = 0, c = 0, d = 0;
-  if ((features >> kPkruComponent) & 1) {
-    // Not all zero at exec: the keys but the first are closed.
-    __cpuid_count(0xd, kPkruComponent, size, offset, c, d);
-    if (size != 0 && offset + size <= state.size()) {
-      memcpy(&state[offset], &sample[offset], size);
-      present |= uint64_t{1} << kPkruComponent;
-    }
-  }
-  memcpy(&state[kHeader], &present, sizeof(present));
-  return state;
-}
-
 }  // namespace
 
 std::string PtracePlatform::MakeTemplate() {
-  const std::vector<HostMapping> own = ParseMaps(ReadProc("self/maps"));
+  const std::vector<HostMapping> own = ParseMaps(proc_.ReadFile("self/maps"));
   layout_ = MakeStubLayout(ChooseBase(own));
 
   void* const text = mmap(reinterpret_cast<void*>(layout_.text), kPageSize, PROT_READ | PROT_WRITE,
@@ -227,7 +185,7 @@ std::string PtracePlatform::MakeTemplate() {
       !r.ok()) {
     return HostError("scratch page", r.error());
   }
-  for (const HostMapping& m : ParseMaps(ReadProc(std::to_string(pid) + "/maps"))) {
+  for (const HostMapping& m : ParseMaps(proc_.ReadFile(std::to_string(pid) + "/maps"))) {
     if (m.name != "[vsyscall]" && (m.start < layout_.base || m.end > layout_.base + kRegionSize)) {
       return absl::StrFormat("ptrace platform: %s at %x was left in the stub process", m.name,
                              m.start);
@@ -243,7 +201,7 @@ std::string PtracePlatform::MakeTemplate() {
   initial_xsave_ = InitialXsave(sample, xsave_features_);
 
   if (!stub.Detach(layout_.park)) return "ptrace platform: the first stub process died";
-  empty_usage_ = ReadUsage(pid);
+  empty_usage_ = proc_.ReadUsage(pid);
   return "";
 }
 

@@ -58,7 +58,8 @@ Status SystrapAddressSpace::Map(Context&, const MapOptions& opts) {
   RETURN_IF_ERROR(Call(SYS_mmap, opts.addr, opts.length, static_cast<uint64_t>(opts.prot),
                        static_cast<uint64_t>(flags), static_cast<uint64_t>(int64_t{opts.fd}),
                        opts.offset));
-  const bool text = opts.fd >= 0 && !opts.shared && (opts.prot & PROT_EXEC) != 0;
+  const bool text =
+      opts.fd >= 0 && !opts.shared && (opts.prot & (PROT_EXEC | PROT_WRITE)) == PROT_EXEC;
   sites_.OnMap(opts.addr, opts.length, text);
   return OkStatus();
 }
@@ -71,6 +72,7 @@ Status SystrapAddressSpace::Unmap(Context&, UserAddr addr, uint64_t length) {
 
 Status SystrapAddressSpace::Protect(Context&, UserAddr addr, uint64_t length, int prot) {
   if (!InUserRange(addr, length)) return Errno::kENOMEM;
+  if ((prot & PROT_WRITE) != 0) sites_.Restore(*this, addr, length);
   return Call(SYS_mprotect, addr, length, static_cast<uint64_t>(prot));
 }
 
@@ -82,6 +84,7 @@ Status SystrapAddressSpace::Remap(Context&, UserAddr old_addr, uint64_t old_leng
   uint64_t flags = MREMAP_MAYMOVE | MREMAP_FIXED;
   if (keep_old) flags |= MREMAP_DONTUNMAP;
   if (old_addr == new_addr && !keep_old) flags = 0;  // Resized in place; FIXED refuses that.
+  sites_.Restore(*this, old_addr, old_length);
   sites_.OnMap(old_addr, old_length, false);
   sites_.OnMap(new_addr, new_length, false);
   return Call(SYS_mremap, old_addr, old_length, new_length, flags, new_addr);
@@ -144,6 +147,7 @@ Result<size_t> SystrapAddressSpace::ForceCopyIn(UserAddr src, std::span<std::byt
 
 Result<size_t> SystrapAddressSpace::ForceCopyOut(UserAddr dst, std::span<const std::byte> src) {
   if (process_->dead()) return Errno::kESRCH;
+  sites_.Restore(*this, dst, src.size());
   return memory_.ForceCopyOut(dst, src);
 }
 

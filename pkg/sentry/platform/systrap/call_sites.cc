@@ -10,7 +10,10 @@
 namespace cvisor::platform::systrap {
 namespace {
 
+constexpr uint64_t kPageSize = 4096;
 constexpr uint64_t kSyscallSize = 2, kPatchSize = 7, kMinDisplaced = 5;
+// Bytes that are looked at: up to the end of the SYSCALL, and behind it.
+constexpr uint64_t kBefore = kPatchSize + 1, kAfter = 8;
 constexpr uint64_t kTrapBreakpoint = 3, kTrapInvalidOpcode = 6, kTrapProtection = 13;
 // Traps of one site until it is patched.
 constexpr uint32_t kTrapsToPatch = 4;
@@ -58,7 +61,7 @@ class Code {
 
 std::optional<PatchPlan> PlanPatch(std::span<const uint8_t> before, std::span<const uint8_t> after,
                                    uint64_t rax) {
-  if (before.size() < kPatchSize) return std::nullopt;
+  if (before.size() < kBefore) return std::nullopt;
   const auto tail = before.last(kPatchSize);
   if (tail[5] != 0x0f || tail[6] != 0x05) return std::nullopt;
   // What is behind can be decoded for certain; what is before, only guessed.
@@ -67,7 +70,9 @@ std::optional<PatchPlan> PlanPatch(std::span<const uint8_t> before, std::span<co
   }
   uint32_t imm;
   memcpy(&imm, &tail[1], sizeof(imm));
-  const bool mov_number = tail[0] == 0xb8 && imm == rax;
+  // With REX it may be another register's.
+  const bool rex = (before[before.size() - kBefore] & 0xf0) == 0x40;
+  const bool mov_number = !rex && tail[0] == 0xb8 && imm == rax;
   const bool load_argument = (tail[0] & 0xf0) == 0x40 && tail[1] == 0x8b &&
                              (tail[2] & 0xc7) == 0x44 && tail[3] == 0x24;
   if (mov_number || load_argument) return PatchPlan{.before = true, .displaced = kMinDisplaced};
@@ -84,12 +89,18 @@ CallSites::CallSites(const CallSites* parent) {
   sites_ = p.sites_;
   inner_ = p.inner_;
   starts_ = p.starts_;
+  former_ = p.former_;
   any_.store(p.any_.load(std::memory_order_relaxed), std::memory_order_relaxed);
 }
 
 void CallSites::OnMap(UserAddr addr, uint64_t length, bool text) {
   const uint64_t end = addr + length;
   MutexLock lock(mu_);
+  if (RemoveTexts(addr, end)) RemoveSites(addr, end);
+  if (text && !disabled_) texts_.push_back({addr, end});
+}
+
+bool CallSites::RemoveTexts(uint64_t addr, uint64_t end) {
   bool overlap = false;
   for (size_t i = 0; i < texts_.size();) {
     const Range r = texts_[i];
@@ -102,8 +113,7 @@ void CallSites::OnMap(UserAddr addr, uint64_t length, bool text) {
     if (r.start < addr) texts_.insert(texts_.begin() + static_cast<ptrdiff_t>(i++), {r.start, addr});
     if (r.end > end) texts_.insert(texts_.begin() + static_cast<ptrdiff_t>(i++), {end, r.end});
   }
-  if (overlap) RemoveSites(addr, end);
-  if (text && !disabled_) texts_.push_back({addr, end});
+  return overlap;
 }
 
 void CallSites::RemoveSites(uint64_t start, uint64_t end) {
@@ -112,6 +122,7 @@ void CallSites::RemoveSites(uint64_t start, uint64_t end) {
   };
   std::erase_if(inner_, gone);
   std::erase_if(starts_, gone);
+  std::erase_if(former_, gone);
   std::erase_if(traps_, gone);
 }
 
@@ -123,15 +134,37 @@ void CallSites::Clear() {
   sites_.clear();
   inner_.clear();
   starts_.clear();
+  former_.clear();
   traps_.clear();
+}
+
+void CallSites::Restore(Host& host, UserAddr addr, uint64_t length) {
+  const uint64_t end = addr + std::min(length, ~addr);
+  MutexLock lock(mu_);
+  RemoveTexts(addr, end);
+  RestoreLocked(host, addr, end);
+}
+
+void CallSites::RestoreLocked(Host& host, uint64_t start, uint64_t end) {
+  for (auto it = starts_.begin(); it != starts_.end();) {
+    const auto [at, index] = *it;
+    if (at >= end || at + kPatchSize <= start) {
+      ++it;
+      continue;
+    }
+    const Site& site = sites_[index];
+    Replace(host, at, site.original);
+    inner_.erase(Inner(site));
+    former_[at] = former_[Inner(site)] = index;
+    it = starts_.erase(it);
+  }
 }
 
 void CallSites::Disable(Host& host) {
   MutexLock lock(mu_);
   if (disabled_) return;
   disabled_ = true;
-  for (const auto& [start, index] : starts_) Replace(host, start, sites_[index].original);
-  starts_.clear();
+  RestoreLocked(host, 0, ~uint64_t{0});
   texts_.clear();
   traps_.clear();
 }
@@ -145,7 +178,6 @@ void CallSites::OnTrap(Host& host, const arch::Registers& regs) {
 }
 
 bool CallSites::Patch(Host& host, uint64_t syscall_ip, uint64_t rax) {
-  constexpr uint64_t kBefore = kPatchSize, kAfter = 8;
   const uint64_t from = syscall_ip + kSyscallSize - kBefore;
   const bool inside = std::any_of(texts_.begin(), texts_.end(), [&](const Range& r) {
     return from >= r.start && syscall_ip + kSyscallSize + kAfter <= r.end;
@@ -155,6 +187,10 @@ bool CallSites::Patch(Host& host, uint64_t syscall_ip, uint64_t rax) {
   const auto plan =
       PlanPatch(std::span(code).first(kBefore), std::span(code).last(kAfter), rax);
   if (!plan) return false;
+  // In one page, so that no part of it can be unmapped or replaced alone.
+  const uint64_t first = syscall_ip - (plan->before ? plan->displaced : 0);
+  const uint64_t last = syscall_ip + kSyscallSize + (plan->before ? 0 : plan->displaced) - 1;
+  if (first / kPageSize != last / kPageSize) return false;
   if (!any_.load(std::memory_order_relaxed)) {
     Code entry;
     entry.U64(host.StubEntry());
@@ -173,9 +209,9 @@ bool CallSites::Patch(Host& host, uint64_t syscall_ip, uint64_t rax) {
   Site site{.start = plan->before ? syscall_ip - kMinDisplaced : syscall_ip,
             .syscall = syscall_ip,
             .plan = *plan};
-  const auto displaced = plan->before ? std::span(code).first(kMinDisplaced)
-                                      : std::span(code).subspan(kBefore, plan->displaced);
-  memcpy(site.original.data(), plan->before ? code : code + kBefore - kSyscallSize, kPatchSize);
+  const auto displaced =
+      std::span(code).subspan(plan->before ? kBefore - kPatchSize : kBefore, plan->displaced);
+  memcpy(site.original.data(), code + (site.start - from), kPatchSize);
 
   Code t;
   t.U64(slot + kCode).U64(back + (plan->before ? 0 : plan->displaced));
@@ -191,17 +227,19 @@ bool CallSites::Patch(Host& host, uint64_t syscall_ip, uint64_t rax) {
   const size_t index = sites_.size();
   sites_.push_back(site);
   starts_[site.start] = index;
-  if (plan->before) {
-    inner_[syscall_ip] = enter;
-  } else {
-    inner_[back] = post;
-  }
+  former_.erase(site.start);
+  former_.erase(Inner(site));
+  inner_[Inner(site)] = plan->before ? enter : post;
   Code jump;
   jump.Bytes({0xff, 0x24, static_cast<uint8_t>(plan->before ? 0x25 : 0xe5)}).U32(slot);
   if (Replace(host, site.start, jump.bytes())) return true;
   starts_.erase(site.start);
-  inner_.erase(plan->before ? syscall_ip : back);
+  inner_.erase(Inner(site));
   return false;
+}
+
+uint64_t CallSites::Inner(const Site& site) {
+  return site.syscall + (site.plan.before ? 0 : kSyscallSize);
 }
 
 bool CallSites::Replace(Host& host, uint64_t at, std::span<const uint8_t> bytes) {
@@ -237,20 +275,25 @@ uint64_t CallSites::ApplicationIp(uint64_t ip) {
   return s.syscall + kSyscallSize + (ip < post + s.plan.displaced ? 0 : s.plan.displaced);
 }
 
-bool CallSites::OnFault(uint64_t trapno, arch::Registers* regs) {
+bool CallSites::OnFault(Host& host, uint64_t trapno, arch::Registers* regs) {
   if (!any_.load(std::memory_order_relaxed)) return false;
   MutexLock lock(mu_);
-  switch (trapno) {
-    case kTrapBreakpoint:
-      if (!starts_.contains(regs->rip - 1)) return false;
-      regs->rip -= 1;
-      return true;
-    case kTrapInvalidOpcode:
-    case kTrapProtection:
-      return inner_.contains(regs->rip);
-    default:
-      return false;
-  }
+  const bool breakpoint = trapno == kTrapBreakpoint;
+  if (!breakpoint && trapno != kTrapInvalidOpcode && trapno != kTrapProtection) return false;
+  const uint64_t at = regs->rip - (breakpoint ? 1 : 0);
+  const bool patched = breakpoint ? starts_.contains(at) : inner_.contains(at);
+  if (!patched && !WasPatched(host, at)) return false;
+  regs->rip = at;
+  return true;
+}
+
+bool CallSites::WasPatched(Host& host, uint64_t at) {
+  const auto it = former_.find(at);
+  if (it == former_.end()) return false;
+  const Site& site = sites_[it->second];
+  std::array<uint8_t, kPatchSize> code;
+  // The original instructions do not fault like this.
+  return host.ReadCode(site.start, code) && code == site.original;
 }
 
 }  // namespace cvisor::platform::systrap

@@ -12,7 +12,8 @@
 // the new bytes are `06` (invalid in 64-bit mode) and `e5 xx` (IN, not allowed in user mode), so that it faults
 // and is sent to the right place in the trampoline. That is why slots have the third byte 06.
 //
-// Only private file mappings that are executable are patched: the host makes a private copy of the page.
+// Only private file mappings that are executable and not writable are patched: the host makes a private copy of
+// the page. Before the application may write to them, or moves them, they are as they were.
 // Nothing is patched before it has trapped a few times, as short-lived programs would not earn it back.
 
 #ifndef CVISOR_PKG_SENTRY_PLATFORM_SYSTRAP_CALL_SITES_H_
@@ -40,7 +41,7 @@ struct PatchPlan {
   uint8_t displaced = 0;  // length of the displaced instruction
 };
 
-// Decides from the code around a SYSCALL: `before` are the bytes that end with it (at least 7),
+// Decides from the code around a SYSCALL: `before` are the bytes that end with it (at least 8),
 // `after` those behind it, `rax` the number that it was called with. Nullopt: leave it alone.
 std::optional<PatchPlan> PlanPatch(std::span<const uint8_t> before, std::span<const uint8_t> after,
                                    uint64_t rax);
@@ -70,6 +71,8 @@ class CallSites {
   void OnMap(UserAddr addr, uint64_t length, bool text);
   // Everything is unmapped, the trampolines too.
   void Clear();
+  // [addr, addr + length) is about to be written, or moved: undoes its patches, for good.
+  void Restore(Host& host, UserAddr addr, uint64_t length);
   // Undoes all patches, for good: the application uses the GS base that the trampolines need.
   void Disable(Host& host);
 
@@ -84,7 +87,7 @@ class CallSites {
   // What address the application is at when it is at `ip` in a trampoline.
   uint64_t ApplicationIp(uint64_t ip);
   // Whether a fault was made by the patches, and the application is to go on at regs->rip.
-  bool OnFault(uint64_t trapno, arch::Registers* regs);
+  bool OnFault(Host& host, uint64_t trapno, arch::Registers* regs);
 
  private:
   struct Site {
@@ -97,8 +100,15 @@ class CallSites {
     uint64_t start, end;
   };
 
+  // The address in the middle of the site where a thread may go on.
+  static uint64_t Inner(const Site& site);
+  // False if there was no text.
+  bool RemoveTexts(uint64_t start, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void RestoreLocked(Host& host, uint64_t start, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RemoveSites(uint64_t start, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool Patch(Host& host, uint64_t syscall_ip, uint64_t rax) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether what a thread met at `at` was a patch, and the original is there now.
+  bool WasPatched(Host& host, uint64_t at) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   static bool Replace(Host& host, uint64_t at, std::span<const uint8_t> bytes);
   static uint64_t Slot(size_t index) { return TRAMPOLINE_BASE + (index + 1) * TRAMPOLINE_STRIDE; }
 
@@ -114,6 +124,9 @@ class CallSites {
   std::unordered_map<uint64_t, uint64_t> inner_ ABSL_GUARDED_BY(mu_);
   // First bytes of patches.
   std::unordered_map<uint64_t, size_t> starts_ ABSL_GUARDED_BY(mu_);
+  // The addresses of both kinds in patches that were undone. A thread may have met the patch and say so only
+  // now.
+  std::unordered_map<uint64_t, size_t> former_ ABSL_GUARDED_BY(mu_);
   // How often a call trapped; bounded.
   std::unordered_map<uint64_t, uint32_t> traps_ ABSL_GUARDED_BY(mu_);
 };

@@ -19,6 +19,7 @@
 namespace cvisor::platform::systrap {
 namespace {
 
+constexpr uint64_t kUretprobe = 335;  // Linux 6.11
 constexpr uint64_t kTrapFlag = 0x100;
 constexpr uint64_t kTrapProtection = 13, kTrapBreakpoint = 3, kTrapPage = 14;
 
@@ -250,12 +251,19 @@ Event SystrapContext::SignalEvent(arch::Registers* regs) {
     if (platform_.options().patch && regs->gs_base == 0) sites.OnTrap(as_->code(), *regs);
     return {Event::kSyscall};
   }
+  if (signo == SIGILL && code == SI_KERNEL) {
+    // No instruction does that. It is the host's answer to its system call uretprobe, which seccomp
+    // filters do not see.
+    regs->rax = regs->orig_rax = kUretprobe;
+    loaded_ = false;
+    return {Event::kSyscall};
+  }
   if (code <= 0) return {Event::kInterrupt};  // Sent by a process of the host.
   if (sites.InTrampoline(regs->rip)) {
     regs->rip = sites.ApplicationIp(regs->rip);
     loaded_ = false;
   }
-  if (sites.OnFault(p.trapno, regs)) {
+  if (sites.OnFault(as_->code(), p.trapno, regs)) {
     loaded_ = false;
     return {Event::kInterrupt};
   }

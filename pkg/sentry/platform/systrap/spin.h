@@ -69,6 +69,7 @@ class SpinPolicy {
   // The context is about to sleep in the Sentry.
   void OnSleep() {
     spinning_ = false;
+    just_started_ = false;
     streak_ = 0;
   }
   // True once after spinning became allowed: the two sides must come onto different cores.

@@ -75,8 +75,10 @@ Status Reaper::Watch(StubProcess& process) {
   if (!process.pidfd_.valid()) return HostErrno();
   epoll_event event{.events = EPOLLIN | EPOLLONESHOT, .data = {.ptr = &process}};
   process.IncRef();
+  watched_.fetch_add(1, std::memory_order_relaxed);
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, process.pidfd_.get(), &event) != 0) {
     const Errno e = HostErrno();
+    watched_.fetch_sub(1, std::memory_order_relaxed);
     process.DecRef();
     return e;
   }
@@ -88,16 +90,22 @@ void Reaper::Run() {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, nullptr);
   pthread_setname_np(pthread_self(), "stub-reaper");
-  for (;;) {
+  bool stop = false;
+  while (!stop || watched_.load(std::memory_order_relaxed) != 0) {
     epoll_event events[16];
     const int n = epoll_wait(epoll_.get(), events, 16, -1);
     for (int i = 0; i < n; ++i) {
       auto* process = static_cast<StubProcess*>(events[i].data.ptr);
-      if (process == nullptr) return;
+      if (process == nullptr) {
+        stop = true;
+        epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, stop_.get(), nullptr);
+        continue;
+      }
       epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, process->pidfd_.get(), nullptr);
       process->pidfd_.reset();
       process->OnDeath();
       process->DecRef();
+      watched_.fetch_sub(1, std::memory_order_relaxed);
     }
   }
 }

@@ -59,7 +59,7 @@ class Reaper {
  public:
   // Null (errno is set) without a descriptor.
   static std::unique_ptr<Reaper> New();
-  // All processes must be dead or forgotten.
+  // Waits for the death of all, which must have been killed.
   ~Reaper();
 
   // Takes a reference until the process is dead. ESRCH, ENFILE, EMFILE.
@@ -71,6 +71,7 @@ class Reaper {
 
   const UniqueFd epoll_;
   const UniqueFd stop_;
+  std::atomic<uint32_t> watched_{0};
   std::thread thread_;
 };
 

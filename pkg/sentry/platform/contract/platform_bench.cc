@@ -1,6 +1,7 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// Prices of the ptrace platform's operations: `ptrace_bench [iterations]`.
+// Prices of a platform's operations: `platform_bench [platform [iterations]]`. See test_platform.h
+// for the names.
 
 #include <sys/syscall.h>
 #include <time.h>
@@ -9,10 +10,11 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 #include <thread>
 
-#include "pkg/sentry/platform/ptrace/ptrace_platform.h"
-#include "pkg/sentry/platform/ptrace/test_program.h"
+#include "pkg/sentry/platform/contract/test_platform.h"
+#include "pkg/sentry/platform/contract/test_program.h"
 
 namespace cvisor::platform {
 namespace {
@@ -41,6 +43,10 @@ void SyscallRun(Platform& p, int n, bool dirty) {
     if (dirty) regs.rax = 0;
     ctx->Switch(*as, &regs, dirty);
   });
+  MapText(*as, *ctx, WrapperLoop());
+  regs.rip = kCode;
+  for (int i = 0; i < 100; ++i) ctx->Switch(*as, &regs, true);
+  Measure("system call round trip, text of a file", n, [&] { ctx->Switch(*as, &regs, dirty); });
   Measure("map + unmap of a page", n / 10, [&] {
     MapOptions o{.addr = 0x10000000, .length = 0x1000, .prot = PROT_READ | PROT_WRITE};
     (void)as->Map(*ctx, o).ok();
@@ -168,9 +174,10 @@ void PingPong(Platform& p, int n) {
 }
 
 int Main(int argc, char** argv) {
-  const int n = argc > 1 ? atoi(argv[1]) : 50000;
+  const std::string name = argc > 1 ? argv[1] : "systrap";
+  const int n = argc > 2 ? atoi(argv[2]) : 50000;
   std::string error;
-  auto p = ptrace::NewPlatform(&error);
+  auto p = NewTestPlatform(name, &error);
   if (p == nullptr) {
     fprintf(stderr, "%s\n", error.c_str());
     return 1;

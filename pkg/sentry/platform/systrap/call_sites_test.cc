@@ -1,0 +1,480 @@
+// Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
+
+#include "pkg/sentry/platform/systrap/call_sites.h"
+
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "pkg/sentry/platform/systrap/code_host.h"
+
+namespace cvisor::platform::systrap {
+namespace {
+
+using Bytes = std::vector<uint8_t>;
+constexpr uint64_t kText = CodeHost::kText;
+constexpr uint64_t kTrapDivide = 0, kTrapBreakpoint = 3, kTrapInvalidOpcode = 6,
+                   kTrapProtection = 13, kTrapPage = 14;
+
+Bytes operator+(Bytes a, const Bytes& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+uint64_t Word(std::span<const uint8_t> bytes, size_t at) {
+  uint64_t v;
+  memcpy(&v, &bytes[at], sizeof(v));
+  return v;
+}
+
+// Pieces of code, as disassemblers write them.
+const Bytes kSyscall = {0x0f, 0x05};
+const Bytes kNops = {0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90};
+const Bytes kRet = {0xc3, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0};  // ret; nopl 0(%rax,%rax)
+const Bytes kMov39 = {0xb8, 39, 0, 0, 0};                    // mov $39,%eax
+const Bytes kLoadR9 = {0x4c, 0x8b, 0x4c, 0x24, 0x08};        // mov 8(%rsp),%r9
+const Bytes kCmpRax = {0x48, 0x3d, 0x01, 0xf0, 0xff, 0xff};  // cmp $-4095,%rax
+const Bytes kCmpEax = {0x3d, 0x00, 0xf0, 0xff, 0xff};        // cmp $-4096,%eax
+const Bytes kJa = {0x77, 0x01, 0xc3};                        // ja; ret
+
+struct Shape {
+  const char* name;
+  Bytes before;  // without the SYSCALL
+  Bytes after;
+  uint64_t rax;
+  int displaced;  // 0: to be left alone
+  bool is_before;
+};
+
+std::vector<Shape> Shapes() {
+  return {
+      // glibc
+      {"getpid", kMov39, kRet, 39, 5, true},
+      {"getpid with another number", kMov39, kRet, 40, 0, false},
+      {"write", {0xb8, 1, 0, 0, 0}, kCmpRax + kJa, 1, 6, false},
+      {"read", {0x31, 0xc0}, kCmpRax + kJa, 0, 6, false},  // xor %eax,%eax
+      {"futex", {0xb8, 0xca, 0, 0, 0}, kCmpEax + kJa, 202, 5, false},
+      {"syscall()", kLoadR9, kCmpRax + kJa, 77, 6, false},
+      // test %rax,%rax; jl
+      {"clone", {0xb8, 56, 0, 0, 0}, {0x48, 0x85, 0xc0, 0x7c, 0x13, 0x74, 0x01, 0xc3}, 56, 5, true},
+      {"rt_sigreturn", {0x48, 0xc7, 0xc0, 15, 0, 0, 0}, kNops, 15, 0, false},
+      // musl
+      {"musl getpid", {0xb8, 39, 0, 0, 0}, {0xc3, 0xb8, 1, 0, 0, 0, 0x0f, 0x05}, 39, 5, true},
+      // mov %rax,%rdi; jmp __syscall_ret
+      {"musl", {0xb8, 3, 0, 0, 0}, {0x48, 0x89, 0xc7, 0xe9, 1, 2, 3, 4}, 3, 5, true},
+      {"musl syscall()", kLoadR9, kRet, 77, 5, true},
+      // movslq %edi,%rdi between the number and the call
+      {"musl exit", {0xb8, 60, 0, 0, 0, 0x48, 0x63, 0xff}, kRet, 60, 0, false},
+      // Go
+      {"Go Syscall6", {0x48, 0x89, 0xc8, 0x4c, 0x89, 0xc0}, kCmpRax + kJa, 1, 6, false},
+      // mov %rax,0x28(%rsp)
+      {"Go write1",
+       {0xb8, 1, 0, 0, 0},
+       {0x48, 0x89, 0x44, 0x24, 0x28, 0xc3, 0x90, 0x90},
+       1,
+       5,
+       false},
+      // mov %rax,0x128(%rsp)
+      {"Go, large frame", {0x31, 0xc0}, {0x48, 0x89, 0x84, 0x24, 0x28, 1, 0, 0}, 0, 8, false},
+      // mov %eax,0x20(%rsp): four bytes only
+      {"Go open",
+       {0xb8, 1, 1, 0, 0},
+       {0x89, 0x44, 0x24, 0x20, 0xc3, 0x90, 0x90, 0x90},
+       257,
+       5,
+       true},
+      // Nothing to be sure of.
+      {"bare", kNops, kNops, 0, 0, false},
+      {"relative call behind", {0x31, 0xc0}, {0xe8, 1, 2, 3, 4, 0x90, 0x90, 0x90}, 0, 0, false},
+      // mov 8(%rip),%rax
+      {"relative data behind", {0x31, 0xc0}, {0x48, 0x8b, 0x05, 8, 0, 0, 0, 0x90}, 0, 0, false},
+      // mov $39,%r8d ends with the bytes of mov $39,%eax.
+      {"an extended register", {0x41, 0xb8, 39, 0, 0, 0}, kRet, 39, 0, false},
+      // mov (%rsp),%r9: four bytes
+      {"argument without offset", {0x90, 0x4c, 0x8b, 0x0c, 0x24}, kRet, 9, 0, false},
+  };
+}
+
+TEST(PlanPatchTest, Shapes) {
+  for (const Shape& s : Shapes()) {
+    SCOPED_TRACE(s.name);
+    const Bytes before = kNops + s.before + kSyscall;
+    const auto plan = PlanPatch(before, s.after, s.rax);
+    ASSERT_EQ(plan.has_value(), s.displaced != 0);
+    if (!plan) continue;
+    EXPECT_EQ(plan->displaced, s.displaced);
+    EXPECT_EQ(plan->before, s.is_before);
+  }
+}
+
+TEST(PlanPatchTest, TooLittleCode) {
+  EXPECT_FALSE(PlanPatch({}, {}, 0));
+  EXPECT_FALSE(PlanPatch(kSyscall, kCmpRax + kJa, 0));
+  EXPECT_FALSE(PlanPatch(kMov39, kCmpRax + kJa, 39));  // No SYSCALL at the end.
+  EXPECT_FALSE(PlanPatch(kMov39 + kSyscall, kCmpRax + kJa, 39));
+  const Bytes call = Bytes{0x90} + kMov39 + kSyscall;
+  EXPECT_TRUE(PlanPatch(call, {}, 39));
+  EXPECT_TRUE(PlanPatch(call, kCmpRax, 39)->before);  // What is behind cannot be seen whole.
+}
+
+// A site in the text, and what CallSites makes of it.
+class CallSitesTest : public testing::Test {
+ protected:
+  static constexpr int kTraps = 4;
+
+  CallSitesTest() { sites_.OnMap(kText, CodeHost::kTextSize, true); }
+
+  // Puts a call at `offset`; returns the address of its SYSCALL.
+  uint64_t PutCall(uint64_t offset, const Bytes& before, const Bytes& after) {
+    return host_.Put(offset, before + kSyscall + after) + before.size();
+  }
+  void Trap(uint64_t syscall, uint64_t rax, int times = kTraps) {
+    arch::Registers r;
+    r.rip = syscall + 2;
+    r.rax = rax;
+    for (int i = 0; i < times; ++i) sites_.OnTrap(host_, r);
+  }
+  bool Fault(uint64_t trapno, uint64_t rip, uint64_t* to = nullptr) {
+    arch::Registers r;
+    r.rip = rip;
+    const bool ours = sites_.OnFault(host_, trapno, &r);
+    if (to != nullptr) *to = r.rip;
+    return ours;
+  }
+  Bytes Code(uint64_t addr, size_t size = 7) {
+    Bytes b(size);
+    EXPECT_TRUE(host_.ReadCode(addr, b));
+    return b;
+  }
+
+  CodeHost host_;
+  CallSites sites_{nullptr};
+};
+
+TEST_F(CallSitesTest, PatchBefore) {
+  const uint64_t syscall = PutCall(0x100, kMov39, kRet);
+  const Bytes text = host_.text();
+  Trap(syscall, 39, kTraps - 1);
+  EXPECT_EQ(host_.text(), text);
+  Trap(syscall, 39, 1);
+  const uint64_t slot = TRAMPOLINE_BASE + TRAMPOLINE_STRIDE;
+  EXPECT_EQ(Code(syscall - 5), (Bytes{0xff, 0x24, 0x25, TRAMPOLINE_STRIDE, 0, 6, 0}));
+  // Who comes to the SYSCALL itself finds an invalid instruction.
+  EXPECT_EQ(Code(syscall, 1)[0], 0x06);
+  EXPECT_EQ(Word(host_.trampolines(), 0), CodeHost::kEntry);
+  EXPECT_EQ(Word(host_.slot(0), 0), slot + 16);
+  EXPECT_EQ(Word(host_.slot(0), 8), syscall + 2);
+  EXPECT_TRUE(std::equal(kMov39.begin(), kMov39.end(), host_.slot(0).begin() + 16));
+  // Nothing else.
+  Bytes rest = host_.text();
+  std::copy(text.begin() + 0x100, text.begin() + 0x107, rest.begin() + 0x100);
+  EXPECT_EQ(rest, text);
+  EXPECT_EQ(host_.syncs, 0);
+}
+
+TEST_F(CallSitesTest, PatchAfter) {
+  const uint64_t syscall = PutCall(0x100, {0x31, 0xc0}, kCmpRax + kJa);
+  const Bytes text = host_.text();
+  Trap(syscall, 0);
+  const uint64_t slot = TRAMPOLINE_BASE + TRAMPOLINE_STRIDE;
+  EXPECT_EQ(Code(syscall), (Bytes{0xff, 0x24, 0xe5, TRAMPOLINE_STRIDE, 0, 6, 0}));
+  EXPECT_EQ(Word(host_.slot(0), 0), slot + 16);
+  EXPECT_EQ(Word(host_.slot(0), 8), syscall + 2 + kCmpRax.size());
+  // The displaced instruction, then the way back.
+  EXPECT_TRUE(std::equal(kCmpRax.begin(), kCmpRax.end(), host_.slot(0).begin() + 16 + 30));
+  Bytes rest = host_.text();
+  std::copy(text.begin() + 0x102, text.begin() + 0x109, rest.begin() + 0x102);
+  EXPECT_EQ(rest, text);
+}
+
+TEST_F(CallSitesTest, EveryAddressOfASite) {
+  uint64_t offset = 0;
+  size_t index = 0;
+  for (const Shape& s : Shapes()) {
+    if (s.displaced == 0) continue;
+    SCOPED_TRACE(s.name);
+    offset += 0x40;
+    const uint64_t syscall = PutCall(offset, s.before, s.after);
+    Trap(syscall, s.rax);
+    const uint64_t displaced = static_cast<uint64_t>(s.displaced);
+    const uint64_t start = s.is_before ? syscall - 5 : syscall;
+    const uint64_t inner = s.is_before ? syscall : syscall + 2;
+    const uint64_t slot = TRAMPOLINE_BASE + (index + 1) * TRAMPOLINE_STRIDE;
+    ASSERT_EQ(Word(host_.slot(index++), 0), slot + 16);
+
+    for (uint64_t ip = start - 8; ip < start + 16; ++ip) {
+      const uint64_t entry = sites_.EntryFor(ip);
+      EXPECT_EQ(CallSites::InTrampoline(entry), ip == inner) << ip - start;
+      if (ip == inner) {
+        // The right place in the right trampoline.
+        EXPECT_EQ(entry, slot + 16 + (s.is_before ? 5 : 30));
+        EXPECT_EQ(sites_.ApplicationIp(entry), ip);
+      } else {
+        EXPECT_EQ(entry, ip);
+      }
+      for (const uint64_t trap : {kTrapInvalidOpcode, kTrapProtection}) {
+        uint64_t to = 0;
+        EXPECT_EQ(Fault(trap, ip, &to), ip == inner) << trap << " " << ip - start;
+        EXPECT_EQ(to, ip);
+      }
+      uint64_t to = 0;
+      EXPECT_EQ(Fault(kTrapBreakpoint, ip + 1, &to), ip == start) << ip - start;
+      EXPECT_EQ(to, ip == start ? ip : ip + 1);
+      EXPECT_FALSE(Fault(kTrapDivide, ip));
+      EXPECT_FALSE(Fault(kTrapPage, ip));
+    }
+
+    // In the trampoline: before the call, at the call, behind it.
+    const uint64_t code = slot + 16, back = syscall + 2;
+    const uint64_t enter = code + (s.is_before ? displaced : 0), post = enter + 30;
+    for (uint64_t ip = code; ip < slot + TRAMPOLINE_STRIDE; ++ip) {
+      uint64_t expected = ip < post ? syscall : back;
+      if (s.is_before && ip < enter) expected = start;
+      if (!s.is_before && ip >= post + displaced) expected = back + displaced;
+      EXPECT_EQ(sites_.ApplicationIp(ip), expected) << ip - code;
+    }
+  }
+  // No trampoline, and none that is used.
+  EXPECT_EQ(sites_.ApplicationIp(TRAMPOLINE_BASE), uint64_t{TRAMPOLINE_BASE});
+  const uint64_t unused = TRAMPOLINE_BASE + (index + 1) * TRAMPOLINE_STRIDE;
+  EXPECT_EQ(sites_.ApplicationIp(unused + 20), unused + 20);
+}
+
+TEST_F(CallSitesTest, OnlyTextIsPatched) {
+  const uint64_t syscall = PutCall(0x100, kMov39, kCmpRax + kJa);
+  const Bytes text = host_.text();
+  sites_.OnMap(kText, 0x1000, false);
+  Trap(syscall, 39, 100);
+  EXPECT_EQ(host_.text(), text);
+  // All of what is looked at must be text.
+  sites_.OnMap(kText, 0x100, true);
+  sites_.OnMap(kText + 0x105, 0xefb, true);
+  Trap(syscall, 39, 100);
+  EXPECT_EQ(host_.text(), text);
+  EXPECT_TRUE(host_.writes.empty());
+}
+
+TEST_F(CallSitesTest, SitesStayInOnePage) {
+  for (uint64_t offset = 0xfe0; offset < 0x1008; ++offset) {
+    CodeHost host;
+    CallSites sites(nullptr);
+    sites.OnMap(kText, CodeHost::kTextSize, true);
+    host.Put(offset, kMov39 + kSyscall + kCmpRax + kJa);
+    arch::Registers r;
+    r.rip = kText + offset + 7;
+    r.rax = 39;
+    for (int i = 0; i < kTraps; ++i) sites.OnTrap(host, r);
+    // From the SYSCALL to the end of the comparison.
+    const bool one_page = (offset + 5) / 0x1000 == (offset + 7 + 5) / 0x1000;
+    EXPECT_EQ(!host.writes.empty(), one_page) << std::hex << offset;
+  }
+}
+
+TEST_F(CallSitesTest, MapOverAPart) {
+  const uint64_t first = PutCall(0x100, kMov39, kRet), second = PutCall(0x1100, kMov39, kRet);
+  Trap(first, 39);
+  Trap(second, 39);
+  ASSERT_NE(sites_.EntryFor(first), first);
+  ASSERT_NE(sites_.EntryFor(second), second);
+  // Another text takes the place of the first page.
+  const uint64_t entry = sites_.EntryFor(first);
+  PutCall(0x100, kNops, kNops);
+  const Bytes text = host_.text();
+  sites_.OnMap(kText, 0x1000, true);
+  EXPECT_EQ(sites_.EntryFor(first), first);
+  EXPECT_FALSE(Fault(kTrapInvalidOpcode, first));
+  EXPECT_FALSE(Fault(kTrapBreakpoint, first - 4));
+  EXPECT_NE(sites_.EntryFor(second), second);
+  EXPECT_TRUE(Fault(kTrapInvalidOpcode, second));
+  // A thread may still be in the trampoline.
+  EXPECT_EQ(sites_.ApplicationIp(entry), first);
+  EXPECT_EQ(host_.text(), text);
+  // And it is patched like any other, with another trampoline.
+  PutCall(0x100, kMov39, kRet);
+  Trap(first, 39);
+  EXPECT_NE(sites_.EntryFor(first), first);
+  EXPECT_NE(sites_.EntryFor(first), entry);
+  // The second page is still text.
+  const uint64_t third = PutCall(0x1200, kMov39, kRet);
+  Trap(third, 39);
+  EXPECT_NE(sites_.EntryFor(third), third);
+}
+
+TEST_F(CallSitesTest, Clear) {
+  const uint64_t syscall = PutCall(0x100, kMov39, kRet);
+  Trap(syscall, 39);
+  const uint64_t entry = sites_.EntryFor(syscall);
+  sites_.Clear();
+  EXPECT_EQ(sites_.EntryFor(syscall), syscall);
+  EXPECT_FALSE(Fault(kTrapInvalidOpcode, syscall));
+  EXPECT_EQ(sites_.ApplicationIp(entry), entry);
+  PutCall(0x100, kMov39, kRet);
+  Trap(syscall, 39, 100);
+  EXPECT_EQ(sites_.EntryFor(syscall), syscall);  // It is not text any more.
+  sites_.OnMap(kText, 0x1000, true);
+  host_.writes.clear();
+  Trap(syscall, 39);
+  EXPECT_EQ(sites_.EntryFor(syscall), entry);  // The trampolines are gone, too.
+  ASSERT_FALSE(host_.writes.empty());
+  EXPECT_EQ(host_.writes[0].addr, uint64_t{TRAMPOLINE_BASE});
+}
+
+TEST_F(CallSitesTest, Disable) {
+  const uint64_t first = PutCall(0x100, kMov39, kRet);
+  const uint64_t second = PutCall(0x200, kNops, kCmpRax + kJa);
+  const Bytes text = host_.text();
+  Trap(first, 39);
+  Trap(second, 39);
+  const uint64_t entry = sites_.EntryFor(first);
+  ASSERT_NE(host_.text(), text);
+  sites_.Disable(host_);
+  EXPECT_EQ(host_.text(), text);
+  EXPECT_EQ(sites_.EntryFor(first), first);
+  EXPECT_EQ(sites_.ApplicationIp(entry), first);
+  // Threads that met the patches and say so only now.
+  uint64_t to;
+  EXPECT_TRUE(Fault(kTrapInvalidOpcode, first));
+  EXPECT_TRUE(Fault(kTrapProtection, second + 2));
+  EXPECT_TRUE(Fault(kTrapBreakpoint, first - 4, &to));
+  EXPECT_EQ(to, first - 5);
+  sites_.OnMap(kText, CodeHost::kTextSize, true);
+  Trap(first, 39, 100);
+  EXPECT_EQ(host_.text(), text);
+  // For good, but for a new program.
+  sites_.Clear();
+  sites_.OnMap(kText, CodeHost::kTextSize, true);
+  Trap(first, 39);
+  EXPECT_NE(host_.text(), text);
+}
+
+TEST_F(CallSitesTest, Restore) {
+  const uint64_t first = PutCall(0x100, kMov39, kRet), second = PutCall(0x200, kMov39, kRet);
+  const Bytes text = host_.text();
+  Trap(first, 39);
+  const Bytes with_first = host_.text();
+  Trap(second, 39);
+  // Beside them.
+  const Bytes with_both = host_.text();
+  sites_.Restore(host_, kText, 0x100);
+  sites_.Restore(host_, kText + 0x107, 0xf9);
+  sites_.Restore(host_, kText + 0x300, ~uint64_t{0});
+  EXPECT_EQ(host_.text(), with_both);
+  // The last byte of one.
+  sites_.Restore(host_, kText + 0x206, 1);
+  EXPECT_EQ(host_.text(), with_first);
+  EXPECT_NE(sites_.EntryFor(first), first);
+  EXPECT_EQ(sites_.EntryFor(second), second);
+  EXPECT_TRUE(Fault(kTrapInvalidOpcode, second));
+  EXPECT_TRUE(Fault(kTrapBreakpoint, second - 4));
+  Trap(second, 39, 100);
+  EXPECT_EQ(host_.text(), with_first);
+  // A breakpoint of the application's own is its own.
+  host_.Put(0x200, Bytes{0xcc});
+  EXPECT_FALSE(Fault(kTrapBreakpoint, second - 4));
+  host_.Put(0x200, kMov39);
+  sites_.Restore(host_, 0, ~uint64_t{0});
+  EXPECT_EQ(host_.text(), text);
+}
+
+TEST_F(CallSitesTest, ForkCopies) {
+  const uint64_t first = PutCall(0x100, kMov39, kRet), second = PutCall(0x200, kMov39, kRet);
+  Trap(first, 39);
+  CodeHost child_host = host_;
+  CallSites child(&sites_);
+  const uint64_t entry = sites_.EntryFor(first);
+  EXPECT_EQ(child.EntryFor(first), entry);
+  EXPECT_EQ(child.ApplicationIp(entry), first);
+  arch::Registers r;
+  r.rip = first;
+  EXPECT_TRUE(child.OnFault(child_host, kTrapInvalidOpcode, &r));
+  // Each goes its own way from here.
+  Trap(second, 39);
+  EXPECT_EQ(child.EntryFor(second), second);
+  r.rip = second + 2;
+  r.rax = 39;
+  child_host.writes.clear();
+  for (int i = 0; i < kTraps; ++i) child.OnTrap(child_host, r);
+  EXPECT_EQ(child.EntryFor(second), sites_.EntryFor(second));  // The next slot in both.
+  for (const auto& w : child_host.writes) EXPECT_NE(w.addr, uint64_t{TRAMPOLINE_BASE});
+  child.Disable(child_host);
+  EXPECT_NE(sites_.EntryFor(first), first);
+  CallSites grandchild(&child);
+  grandchild.OnMap(kText, CodeHost::kTextSize, true);
+  for (int i = 0; i < kTraps; ++i) grandchild.OnTrap(child_host, r);
+  EXPECT_EQ(grandchild.EntryFor(second), second);
+}
+
+// Other cores must see a breakpoint while the bytes are a mixture.
+TEST_F(CallSitesTest, OtherThreads) {
+  host_.single_threaded = false;
+  const uint64_t syscall = PutCall(0x100, kMov39, kRet);
+  const Bytes text = host_.text();
+  const auto check = [&](const Bytes& now) {
+    ASSERT_GE(host_.writes.size(), 3u);
+    const auto w = std::span(host_.writes).last(3);
+    EXPECT_EQ(w[0].addr, syscall - 5);
+    EXPECT_EQ(w[0].bytes, Bytes{0xcc});
+    EXPECT_EQ(w[1].addr, syscall - 4);
+    EXPECT_EQ(w[1].bytes, Bytes(now.begin() + 1, now.end()));
+    EXPECT_EQ(w[2].addr, syscall - 5);
+    EXPECT_EQ(w[2].bytes, Bytes{now[0]});
+    EXPECT_EQ(w[1].syncs, w[0].syncs + 1);
+    EXPECT_EQ(w[2].syncs, w[1].syncs + 1);
+    EXPECT_EQ(host_.syncs, w[2].syncs + 1);
+  };
+  Trap(syscall, 39);
+  check({0xff, 0x24, 0x25, TRAMPOLINE_STRIDE, 0, 6, 0});
+  sites_.Disable(host_);
+  check(kMov39 + kSyscall);
+  EXPECT_EQ(host_.text(), text);
+}
+
+TEST_F(CallSitesTest, NoRoomForTrampolines) {
+  host_.can_map = false;
+  const uint64_t syscall = PutCall(0x100, kMov39, kRet);
+  const Bytes text = host_.text();
+  Trap(syscall, 39, 100);
+  EXPECT_EQ(host_.text(), text);
+  EXPECT_EQ(sites_.EntryFor(syscall), syscall);
+}
+
+TEST_F(CallSitesTest, WritesThatFail) {
+  for (int n = 0; n < 3; ++n) {
+    CodeHost host;
+    CallSites sites(nullptr);
+    sites.OnMap(kText, CodeHost::kTextSize, true);
+    host.Put(0x100, kMov39 + kSyscall + kRet);
+    const Bytes text = host.text();
+    host.writes_left = n;
+    arch::Registers r;
+    r.rip = kText + 0x107;
+    r.rax = 39;
+    for (int i = 0; i < 20; ++i) sites.OnTrap(host, r);
+    EXPECT_EQ(host.text(), text) << n;
+    EXPECT_EQ(sites.EntryFor(kText + 0x105), kText + 0x105) << n;
+  }
+}
+
+TEST_F(CallSitesTest, AllTrampolines) {
+  constexpr uint64_t kStep = 16;
+  size_t patched = 0;
+  // The text is smaller than all sites together: it is mapped again and again.
+  for (int round = 0; round < 4; ++round) {
+    sites_.OnMap(kText, CodeHost::kTextSize, true);
+    for (uint64_t offset = kStep; offset + 2 * kStep < CodeHost::kTextSize; offset += kStep) {
+      host_.Put(offset, kMov39 + kSyscall + kNops);
+      const uint64_t syscall = kText + offset + 5;
+      Trap(syscall, 39);
+      const uint64_t entry = sites_.EntryFor(syscall);
+      if (entry == syscall) continue;
+      ++patched;
+      ASSERT_TRUE(CallSites::InTrampoline(entry));
+      ASSERT_EQ(sites_.ApplicationIp(entry), syscall);
+      ASSERT_EQ(Code(syscall, 1)[0], 0x06);
+    }
+  }
+  EXPECT_EQ(patched, size_t{TRAMPOLINE_SIZE / TRAMPOLINE_STRIDE - 1});
+}
+
+}  // namespace
+}  // namespace cvisor::platform::systrap
