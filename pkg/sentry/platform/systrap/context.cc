@@ -58,14 +58,16 @@ Status SystrapContext::Bind(SystrapAddressSpace& as) {
   }
   as_ = Ref<SystrapAddressSpace>(&as);
   loaded_ = false;
-  const Status started = thread_->Start();
+  kick_tid_.store(0, std::memory_order_relaxed);
   kick_tgid_.store(as.process().pid(), std::memory_order_relaxed);
-  kick_tid_.store(thread_->tid(), std::memory_order_relaxed);
   {
+    // Before anything that the application could hold up: Kill() must find the process.
     MutexLock lock(cpu_mu_);
     start_cpu_ns_ = thread_->past_cpu_ns();
     bound_ = true;
   }
+  const Status started = thread_->Start();
+  kick_tid_.store(thread_->tid(), std::memory_order_relaxed);
   RETURN_IF_ERROR(started);
   PutXsave(pending_xsave_);
   pending_xsave_.clear();
@@ -158,26 +160,26 @@ void SystrapContext::StoreRegisters(const arch::Registers& regs) {
 
 void SystrapContext::FetchRegisters(arch::Registers* regs) {
   const ThreadPage& p = thread_->page();
-  regs->rax = p.rax;
-  regs->rdi = p.rdi;
-  regs->rsi = p.rsi;
-  regs->rdx = p.rdx;
-  regs->r10 = p.r10;
-  regs->r8 = p.r8;
-  regs->r9 = p.r9;
-  regs->rip = p.rip;
-  regs->rsp = p.rsp;
-  regs->eflags = (p.rflags & arch::kUserRflagsMask) | arch::kRflagsFixed;
-  regs->rcx = p.rcx;
-  regs->r11 = p.r11;
-  regs->rbx = p.rbx;
-  regs->rbp = p.rbp;
-  regs->r12 = p.r12;
-  regs->r13 = p.r13;
-  regs->r14 = p.r14;
-  regs->r15 = p.r15;
-  regs->fs_base = p.fs_base;
-  regs->gs_base = p.gs_base;
+  regs->rax = ReadOnce(p.rax);
+  regs->rdi = ReadOnce(p.rdi);
+  regs->rsi = ReadOnce(p.rsi);
+  regs->rdx = ReadOnce(p.rdx);
+  regs->r10 = ReadOnce(p.r10);
+  regs->r8 = ReadOnce(p.r8);
+  regs->r9 = ReadOnce(p.r9);
+  regs->rip = ReadOnce(p.rip);
+  regs->rsp = ReadOnce(p.rsp);
+  regs->eflags = (ReadOnce(p.rflags) & arch::kUserRflagsMask) | arch::kRflagsFixed;
+  regs->rcx = ReadOnce(p.rcx);
+  regs->r11 = ReadOnce(p.r11);
+  regs->rbx = ReadOnce(p.rbx);
+  regs->rbp = ReadOnce(p.rbp);
+  regs->r12 = ReadOnce(p.r12);
+  regs->r13 = ReadOnce(p.r13);
+  regs->r14 = ReadOnce(p.r14);
+  regs->r15 = ReadOnce(p.r15);
+  regs->fs_base = ReadOnce(p.fs_base);
+  regs->gs_base = ReadOnce(p.gs_base);
   regs->cs = arch::kUserCs;
   regs->ss = arch::kUserSs;
   regs->ds = regs->es = regs->fs = regs->gs = 0;
@@ -218,7 +220,7 @@ Event SystrapContext::Switch(AddressSpace& address_space, arch::Registers* regs,
 }
 
 Event SystrapContext::ToEvent(arch::Registers* regs) {
-  switch (thread_->page().event) {
+  switch (ReadOnce(thread_->page().event)) {
     case EVENT_SYSCALL:
       regs->orig_rax = regs->rax;
       return {Event::kSyscall};
@@ -236,11 +238,12 @@ Event SystrapContext::ToEvent(arch::Registers* regs) {
 
 Event SystrapContext::SignalEvent(arch::Registers* regs) {
   const ThreadPage& p = thread_->page();
-  const int signo = static_cast<int>(p.signo);
-  const int code = p.code;
+  const int signo = static_cast<int>(ReadOnce(p.signo));
+  const int code = ReadOnce(p.code);
+  const uint32_t trapno = ReadOnce(p.trapno);
   CallSites& sites = as_->sites();
   if (signo == SIGSYS && code == 1 /* SYS_SECCOMP */) {
-    if (p.syscall_arch != AUDIT_ARCH_X86_64) {
+    if (ReadOnce(p.syscall_arch) != AUDIT_ARCH_X86_64) {
       // As a kernel without 32-bit emulation: #GP at the instruction.
       regs->rip -= arch::kSyscallInstructionSize;
       loaded_ = false;
@@ -263,11 +266,11 @@ Event SystrapContext::SignalEvent(arch::Registers* regs) {
     regs->rip = sites.ApplicationIp(regs->rip);
     loaded_ = false;
   }
-  if (sites.OnFault(as_->code(), p.trapno, regs)) {
+  if (sites.OnFault(as_->code(), trapno, regs)) {
     loaded_ = false;
     return {Event::kInterrupt};
   }
-  Event e{Event::kFault, signo, code, p.fault_addr, p.trapno, p.error_code};
+  Event e{Event::kFault, signo, code, ReadOnce(p.fault_addr), trapno, ReadOnce(p.error_code)};
   switch (signo) {
     case SIGSEGV:
     case SIGBUS:
@@ -306,12 +309,12 @@ Result<std::vector<std::byte>> SystrapContext::GetXsave() {
     return std::vector<std::byte>(initial.begin(), initial.end());
   }
   ThreadPage& page = thread_->page();
-  if (page.fpu == 0) {
+  uint64_t offset = ReadOnce(page.fpu);
+  if (offset == 0) {
     RETURN_IF_ERROR(Command(COMMAND_XSAVE));
-    page.fpu = THREAD_XSAVE_OFFSET;
+    page.fpu = offset = THREAD_XSAVE_OFFSET;
   }
   const size_t size = platform_.xsave_size();
-  const uint64_t offset = page.fpu;
   // Only an application that wrote to the page makes it anything else.
   if (offset < THREAD_XSAVE_OFFSET || offset > THREAD_SIZE - size) return Errno::kESRCH;
   const auto* from = reinterpret_cast<const std::byte*>(&page) + offset;
@@ -360,14 +363,10 @@ Result<uint32_t> SystrapContext::CompareAndSwap32(AddressSpace& address_space, U
   if (addr < platform_.min_user_address() || addr >= platform_.max_user_address()) {
     return Errno::kEFAULT;
   }
-  RETURN_IF_ERROR(Bind(static_cast<SystrapAddressSpace&>(address_space)));
-  ThreadPage& page = thread_->page();
-  page.cas_addr = addr;
-  page.cas_expected = expected;
-  page.cas_desired = desired;
-  RETURN_IF_ERROR(Command(COMMAND_CAS));
-  if (page.cas_fault != 0) return Errno::kEFAULT;
-  return uint32_t{page.cas_result};
+  return static_cast<SystrapAddressSpace&>(address_space)
+      .process()
+      .agent()
+      .CompareAndSwap32(addr, expected, desired);
 }
 
 bool SystrapContext::Alive() {
@@ -375,13 +374,17 @@ bool SystrapContext::Alive() {
   return !bound_ || !as_->process().dead();
 }
 
+void SystrapContext::Kill() {
+  MutexLock lock(cpu_mu_);
+  if (bound_) as_->process().Kill();
+}
+
 uint64_t SystrapContext::UserCpuTimeNs() {
   MutexLock lock(cpu_mu_);
   uint64_t ns = past_cpu_ns_;
   if (bound_) {
-    const uint64_t now =
-        platform_.proc().ReadThreadCpuNs(kick_tgid_.load(std::memory_order_relaxed),
-                                         kick_tid_.load(std::memory_order_relaxed));
+    const uint64_t now = platform_.proc().ReadThreadCpuNs(
+        kick_tgid_.load(std::memory_order_relaxed), kick_tid_.load(std::memory_order_relaxed));
     if (now > start_cpu_ns_) ns += now - start_cpu_ns_;
   }
   return ns;

@@ -35,6 +35,7 @@ class SystrapContext : public Context {
   Result<uint32_t> CompareAndSwap32(AddressSpace& as, UserAddr addr, uint32_t expected,
                                     uint32_t desired) override;
   bool Alive() override;
+  void Kill() override;
   uint64_t UserCpuTimeNs() override;
   void Release() override;
 
@@ -46,7 +47,7 @@ class SystrapContext : public Context {
   // Leaves the stub thread to the address space.
   void Unbind();
   void SetRunnable(bool runnable);
-  // Has the stub carry out COMMAND_XSAVE or COMMAND_CAS. ESRCH.
+  // Has the stub carry out COMMAND_XSAVE. ESRCH.
   Status Command(uint32_t command);
   // Puts `state` where the stub loads it from when it next runs the application.
   void PutXsave(std::span<const std::byte> state);

@@ -12,7 +12,6 @@
 #include <asm/unistd_64.h>
 #include <linux/audit.h>
 #include <linux/futex.h>
-#include <linux/seccomp.h>
 #include <stdint.h>
 
 #include "pkg/sentry/platform/systrap/stub_abi.h"
@@ -23,7 +22,6 @@ extern const char StubStart[], StubSyscallEntry[], StubSyscallEntryEnd[], StubSi
 long StubFutex(uint32_t* word, int op, uint32_t value);
 long StubNotify(void);
 long StubArchPrctl(int op, uint64_t value);
-long StubSetup(long nr, long a, long b, long c);
 void StubExit(void) __attribute__((noreturn));
 
 void StubOnSyscall(struct ThreadPage* t);
@@ -105,25 +103,6 @@ static void LoadFpu(struct ThreadPage* t) {
   t->fpu = 0;
 }
 
-/* Faults go on at the fixup with rax != 0. */
-static void CompareAndSwap(struct ThreadPage* t) {
-  uint32_t value = t->cas_expected;
-  uint64_t fault = 0, scratch;
-  __asm__ volatile(
-      "lea 2f(%%rip), %[scratch]\n\t"
-      "mov %[scratch], %[fixup]\n\t"
-      "lock cmpxchg %[desired], (%[addr])\n\t"
-      "jmp 3f\n"
-      "2: mov $1, %k[fault]\n"
-      "3:"
-      : "+a"(value), [fault] "+r"(fault), [scratch] "=&r"(scratch), [fixup] "=m"(t->fixup)
-      : [desired] "r"(t->cas_desired), [addr] "r"(t->cas_addr)
-      : "memory", "cc");
-  t->fixup = 0;
-  t->cas_result = value;
-  t->cas_fault = (uint32_t)fault;
-}
-
 /* Copies until a fault; returns how many bytes are left. */
 static uint64_t CopyBytes(struct ThreadPage* t, uint64_t to, uint64_t from, uint64_t count) {
   uint64_t scratch;
@@ -199,7 +178,6 @@ static void HandOver(struct ThreadPage* t) {
     }
     if (command == COMMAND_EXIT) StubExit();
     if (command == COMMAND_XSAVE) SaveFpu(t);
-    if (command == COMMAND_CAS) CompareAndSwap(t);
     t->event = EVENT_STARTED;
   }
 }
@@ -211,19 +189,8 @@ void StubOnSyscall(struct ThreadPage* t) {
 }
 
 void StubOnThreadStart(struct ThreadPage* t) {
-  const stack_t stack = {.ss_sp = At(t, THREAD_ALTSTACK_OFFSET), .ss_size = THREAD_ALTSTACK_SIZE};
-  StubSetup(__NR_sigaltstack, (long)&stack, 0, 0);
-  const struct AgentPage* const agent = Agent();
-  if (agent->cpus[0] != 0 || agent->cpus[1] != 0) {
-    StubSetup(__NR_sched_setaffinity, 0, sizeof(agent->cpus), (long)agent->cpus);
-  }
   t->phase = 1;
   t->event = EVENT_STARTED;
-  t->listener = (int32_t)StubSetup(
-      __NR_seccomp, SECCOMP_SET_MODE_FILTER, t->want_notify ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0,
-      (long)(StubStart + (STUB_FILTER_OFFSET - STUB_TEXT_OFFSET) +
-             (t->want_notify ? FILTER_THREAD_NOTIFY : FILTER_THREAD)));
-  if (t->listener < 0) StubExit();
   HandOver(t);
 }
 
