@@ -25,8 +25,8 @@ SystrapAddressSpace::SystrapAddressSpace(SystrapPlatform& platform, Ref<StubProc
               platform.max_user_address(), platform.vdso()),
       sites_(sites) {
   MutexLock lock(mu_);
-  parked_.push_back(std::make_unique<StubThread>(process_, platform_.layout(), 0, 0,
-                                                 platform_.options().notify));
+  parked_.push_back(
+      std::make_unique<StubThread>(process_, platform_.layout(), 0, NewThread{}));
 }
 
 SystrapAddressSpace::~SystrapAddressSpace() {
@@ -184,15 +184,13 @@ Result<std::unique_ptr<StubThread>> SystrapAddressSpace::Claim() {
   // Its page must be as the thread expects it before it runs.
   ThreadPage& page = process_->slab().thread(index);
   page.self = platform_.layout().thread_page(index);
-  page.want_notify = platform_.options().notify;
-  auto tid = process_->agent().NewThread(platform_.layout(), index);
-  if (!tid.ok()) {
+  auto made = process_->agent().MakeThread(platform_.layout(), index, platform_.options().notify);
+  if (!made.ok()) {
     MutexLock lock(mu_);
     if (index + 1 == next_index_) --next_index_;
-    return tid.error();
+    return made.error();
   }
-  return std::make_unique<StubThread>(process_, platform_.layout(), index, *tid,
-                                      platform_.options().notify);
+  return std::make_unique<StubThread>(process_, platform_.layout(), index, *made);
 }
 
 bool SystrapAddressSpace::ReadCode(UserAddr addr, std::span<uint8_t> to) {

@@ -3,13 +3,11 @@
 #include "pkg/sentry/platform/systrap/agent.h"
 
 #include <sched.h>
-#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 
-#include "pkg/base/log.h"
 #include "pkg/sentry/platform/systrap/futex.h"
 
 namespace cvisor::platform::systrap {
@@ -18,11 +16,21 @@ namespace {
 uint32_t Load(const uint32_t& word) { return __atomic_load_n(&word, __ATOMIC_SEQ_CST); }
 void Store(uint32_t& word, uint32_t value) { __atomic_store_n(&word, value, __ATOMIC_SEQ_CST); }
 
-AgentOp ThreadOp(const Layout& layout, uint32_t index) {
+// How long a wake-up that the application took away may cost.
+constexpr int64_t kLookAgainNs = 20'000'000;
+
+NewThread ToThread(uint64_t report) {
+  NewThread t{.tid = static_cast<pid_t>(report >> AGENT_REPORT_TID_SHIFT)};
+  const uint64_t listener = report & ((1u << AGENT_REPORT_TID_SHIFT) - 1);
+  if (listener != AGENT_REPORT_NO_LISTENER) t.listener = static_cast<int>(listener);
+  return t;
+}
+
+AgentOp ThreadOp(const Layout& layout, uint32_t index, bool notify) {
   const uint64_t page = layout.thread_page(index);
   return {AGENT_OP_THREAD,
           SYS_clone,
-          {kThreadCloneFlags, page + THREAD_STACK_TOP, page + offsetof(ThreadPage, tid), 0, 0, 0}};
+          {kThreadCloneFlags, page + THREAD_STACK_TOP, page + offsetof(ThreadPage, tid), notify, 0, 0}};
 }
 
 }  // namespace
@@ -36,35 +44,31 @@ void Agent::Attract() {
   if (sched_setaffinity(tid_, sizeof(set), &set) == 0) cpu_ = cpu;
 }
 
-Result<uint32_t> Agent::Await() {
+Result<uint64_t> Agent::Await() {
   AgentPage& page = slab_.agent();
   AgentReply& reply = slab_.reply();
-  for (;;) {
-    if (dead_.load(std::memory_order_seq_cst)) return Errno::kESRCH;
+  uint64_t report = 0;
+  for (bool look = false;; look = true) {
+    const bool dead = dead_.load(std::memory_order_seq_cst);
+    // What the application writes there costs time: it neither ends the wait nor prolongs it for good.
     const uint32_t done = Load(reply.done);
-    if (done == seq_) break;
+    if (look || dead || done == seq_) {
+      report = static_cast<uint64_t>(lseek(slab_.fd(), 0, SEEK_CUR));
+      if (report >> AGENT_REPORT_SEQ_SHIFT == (seq_ & 0x7fff)) break;
+      if (dead) return Errno::kESRCH;
+    }
     Store(page.waiting, 1);
-    FutexWait(&reply.done, done);
+    FutexWaitFor(&reply.done, done, kLookAgainNs);
   }
   Store(page.waiting, 0);
-  const uint64_t report = static_cast<uint64_t>(lseek(slab_.fd(), 0, SEEK_CUR));
-  if (report >> AGENT_REPORT_SEQ_SHIFT != (seq_ & 0x7fff)) {
-    // Somebody in there wrote to AgentReply. The batch may still be under way: what it names must not
-    // change before it has ended, and only death ends it for certain.
-    LogWarning("systrap: process %d forged a report of its agent", tid_);
-    kill(tid_, SIGKILL);
-    while (!dead_.load(std::memory_order_seq_cst)) {
-      const uint32_t done = Load(reply.done);
-      if (!dead_.load(std::memory_order_seq_cst)) FutexWait(&reply.done, done);
-    }
-    return Errno::kESRCH;
+  report &= (uint64_t{1} << AGENT_REPORT_SEQ_SHIFT) - 1;
+  if ((report >> AGENT_REPORT_ERROR_BIT) & 1) {
+    return static_cast<Errno>(static_cast<uint32_t>(report));
   }
-  const uint32_t value = static_cast<uint32_t>(report) & 0x7fffffff;
-  if ((report >> AGENT_REPORT_ERROR_BIT) & 1) return static_cast<Errno>(value);
-  return value;
+  return report;
 }
 
-Result<uint32_t> Agent::RunLocked(std::span<const AgentOp> ops) {
+Result<uint64_t> Agent::RunLocked(std::span<const AgentOp> ops) {
   if (prepared_) FinishPrepared();
   AgentPage& page = slab_.agent();
   std::copy(ops.begin(), ops.end(), page.ops);
@@ -81,7 +85,15 @@ Result<uint32_t> Agent::Call(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2,
                              uint64_t a4, uint64_t a5) {
   const AgentOp op{AGENT_OP_CALL, nr, {a0, a1, a2, a3, a4, a5}};
   MutexLock lock(mu_);
-  return RunLocked(std::span(&op, 1));
+  ASSIGN_OR_RETURN(const uint64_t value, RunLocked(std::span(&op, 1)));
+  return static_cast<uint32_t>(value);
+}
+
+Result<uint32_t> Agent::CompareAndSwap32(uint64_t addr, uint32_t expected, uint32_t desired) {
+  const AgentOp op{AGENT_OP_CAS, 0, {addr, expected, desired, 0, 0, 0}};
+  MutexLock lock(mu_);
+  ASSIGN_OR_RETURN(const uint64_t value, RunLocked(std::span(&op, 1)));
+  return static_cast<uint32_t>(value);
 }
 
 Status Agent::Run(std::span<const AgentOp> ops) {
@@ -102,20 +114,20 @@ Result<pid_t> Agent::Fork(Slab& child_slab) {
   page.fork_slab_fd = child_slab.fd();
   page.fork_slab_size = Slab::kSize;
   page.sentry_pid = getpid();
-  ASSIGN_OR_RETURN(const uint32_t pid, RunLocked(std::span(&op, 1)));
-  return static_cast<pid_t>(pid);
+  ASSIGN_OR_RETURN(const uint64_t pid, RunLocked(std::span(&op, 1)));
+  return static_cast<pid_t>(static_cast<uint32_t>(pid));
 }
 
-Result<pid_t> Agent::NewThread(const Layout& layout, uint32_t index) {
-  const AgentOp op = ThreadOp(layout, index);
+Result<NewThread> Agent::MakeThread(const Layout& layout, uint32_t index, bool notify) {
+  const AgentOp op = ThreadOp(layout, index, notify);
   MutexLock lock(mu_);
-  ASSIGN_OR_RETURN(const uint32_t tid, RunLocked(std::span(&op, 1)));
-  return static_cast<pid_t>(tid);
+  ASSIGN_OR_RETURN(const uint64_t report, RunLocked(std::span(&op, 1)));
+  return ToThread(report);
 }
 
-void Agent::PrepareFirstThread(Slab& slab, const Layout& layout, uint32_t index) {
+void Agent::PrepareFirstThread(Slab& slab, const Layout& layout, uint32_t index, bool notify) {
   AgentPage& page = slab.agent();
-  page.ops[0] = ThreadOp(layout, index);
+  page.ops[0] = ThreadOp(layout, index, notify);
   page.count = 1;
   page.report_fd = slab.fd();
   page.seq = 1;
@@ -127,11 +139,11 @@ void Agent::FinishPrepared() {
   first_thread_ = Await();
 }
 
-Result<pid_t> Agent::AwaitFirstThread() {
+Result<NewThread> Agent::AwaitFirstThread() {
   MutexLock lock(mu_);
   if (prepared_) FinishPrepared();
-  ASSIGN_OR_RETURN(const uint32_t tid, first_thread_);
-  return static_cast<pid_t>(tid);
+  ASSIGN_OR_RETURN(const uint64_t report, first_thread_);
+  return ToThread(report);
 }
 
 void Agent::SetDead() {

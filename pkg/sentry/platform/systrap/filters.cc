@@ -56,7 +56,7 @@ std::vector<sock_filter> MakeAgentFilter(const Layout& layout) {
         SYS_msync, SYS_mincore, SYS_membarrier, SYS_getppid, SYS_exit_group,
         // Of threads, until they have their own filter and after it.
         SYS_arch_prctl, SYS_seccomp, SYS_sigaltstack, SYS_sched_setaffinity, SYS_rt_sigreturn,
-        SYS_exit, STUB_NOTIFY_NR}) {
+        SYS_gettid, SYS_exit, STUB_NOTIFY_NR}) {
     f.ReturnIf(static_cast<uint32_t>(nr), kAllow);
   }
   f.SkipUnless(SYS_clone, 9);
@@ -75,13 +75,21 @@ std::vector<sock_filter> MakeAgentFilter(const Layout& layout) {
   return f.Take();
 }
 
+std::vector<sock_filter> MakeListenerFilter() {
+  FilterBuilder f;
+  f.Load(offsetof(seccomp_data, nr));
+  f.ReturnIf(STUB_NOTIFY_NR, SECCOMP_RET_USER_NOTIF);
+  f.Return(kAllow);
+  return f.Take();
+}
+
 std::vector<sock_filter> MakeThreadFilter(const Layout& layout, bool notify) {
   const Place places[] = {
       {SYS_futex, stub_offset::StubFutexIp, kAllow},
       {SYS_rt_sigreturn, stub_offset::StubSigreturnIp, kAllow},
       {SYS_exit, stub_offset::StubExitIp, kAllow},
       {SYS_arch_prctl, stub_offset::StubArchPrctlIp, kAllow},
-      {STUB_NOTIFY_NR, stub_offset::StubNotifyIp, notify ? SECCOMP_RET_USER_NOTIF : kKill},
+      {STUB_NOTIFY_NR, stub_offset::StubNotifyIp, notify ? kAllow : kKill},
   };
   FilterBuilder f;
   TrapApplication(f, layout, kTrap);

@@ -7,8 +7,10 @@
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <climits>
 #include <cstdint>
 
 namespace cvisor::platform::systrap {
@@ -16,8 +18,13 @@ namespace cvisor::platform::systrap {
 inline void FutexWait(uint32_t* word, uint32_t value) {
   syscall(SYS_futex, word, FUTEX_WAIT, value, nullptr, nullptr, 0);
 }
+inline void FutexWaitFor(uint32_t* word, uint32_t value, int64_t ns) {
+  const timespec timeout{ns / 1'000'000'000, ns % 1'000'000'000};
+  syscall(SYS_futex, word, FUTEX_WAIT, value, &timeout, nullptr, 0);
+}
+// All: one sleeper that is meant, and those of the application that would take its wake-up away.
 inline void FutexWake(uint32_t* word) {
-  syscall(SYS_futex, word, FUTEX_WAKE, 1, nullptr, nullptr, 0);
+  syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
 }
 
 }  // namespace cvisor::platform::systrap

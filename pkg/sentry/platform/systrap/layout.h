@@ -40,8 +40,10 @@ struct Layout {
 
 // The seccomp programs; the reasons for each rule are in docs/platforms/systrap.md. Of the agent, which
 // every thread of a stub process inherits, and what a thread that runs application code adds.
-// `notify`: STUB_NOTIFY_NR goes to the thread's listener.
+// `notify`: it may call STUB_NOTIFY_NR. That call goes to the thread's listener by a filter of its own: a
+// thread must still be able to report the listener, which its last filter does not allow.
 std::vector<sock_filter> MakeAgentFilter(const Layout& layout);
+std::vector<sock_filter> MakeListenerFilter();
 std::vector<sock_filter> MakeThreadFilter(const Layout& layout, bool notify);
 
 }  // namespace cvisor::platform::systrap

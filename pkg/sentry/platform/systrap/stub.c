@@ -12,7 +12,6 @@
 #include <asm/unistd_64.h>
 #include <linux/audit.h>
 #include <linux/futex.h>
-#include <linux/seccomp.h>
 #include <stdint.h>
 
 #include "pkg/sentry/platform/systrap/stub_abi.h"
@@ -23,7 +22,6 @@ extern const char StubStart[], StubSyscallEntry[], StubSyscallEntryEnd[], StubSi
 long StubFutex(uint32_t* word, int op, uint32_t value);
 long StubNotify(void);
 long StubArchPrctl(int op, uint64_t value);
-long StubSetup(long nr, long a, long b, long c);
 void StubExit(void) __attribute__((noreturn));
 
 void StubOnSyscall(struct ThreadPage* t);
@@ -211,19 +209,8 @@ void StubOnSyscall(struct ThreadPage* t) {
 }
 
 void StubOnThreadStart(struct ThreadPage* t) {
-  const stack_t stack = {.ss_sp = At(t, THREAD_ALTSTACK_OFFSET), .ss_size = THREAD_ALTSTACK_SIZE};
-  StubSetup(__NR_sigaltstack, (long)&stack, 0, 0);
-  const struct AgentPage* const agent = Agent();
-  if (agent->cpus[0] != 0 || agent->cpus[1] != 0) {
-    StubSetup(__NR_sched_setaffinity, 0, sizeof(agent->cpus), (long)agent->cpus);
-  }
   t->phase = 1;
   t->event = EVENT_STARTED;
-  t->listener = (int32_t)StubSetup(
-      __NR_seccomp, SECCOMP_SET_MODE_FILTER, t->want_notify ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0,
-      (long)(StubStart + (STUB_FILTER_OFFSET - STUB_TEXT_OFFSET) +
-             (t->want_notify ? FILTER_THREAD_NOTIFY : FILTER_THREAD)));
-  if (t->listener < 0) StubExit();
   HandOver(t);
 }
 

@@ -21,6 +21,7 @@
 #define FILTER_AGENT 0x0
 #define FILTER_THREAD 0x800
 #define FILTER_THREAD_NOTIFY 0x1000
+#define FILTER_LISTENER 0x1800 /* before FILTER_THREAD_NOTIFY: it only notifies */
 #define STUB_SLAB_OFFSET 0x30000 /* the address space's slab, a memfd of its own */
 #define STUB_REGION_SIZE 0x40000000
 
@@ -88,10 +89,17 @@
 /* AgentOp::kind */
 #define AGENT_OP_CALL 0   /* one system call */
 #define AGENT_OP_FORK 1   /* clone(2) of the process; the child becomes an agent on fork_slab_fd */
-#define AGENT_OP_THREAD 2 /* clone(2) of a thread whose ThreadPage is args[1] */
+/* clone(2) of a thread with flags args[0], stack args[1], tid word args[2]; with a listener if args[3].
+ * The new thread reports, see agent.h. Alone in its batch. */
+#define AGENT_OP_THREAD 2
+#define AGENT_OP_CAS 3 /* compare and exchange at args[0], args[1] and args[2]. Alone in its batch */
 /* What the agent reports is the position of a file that only it may seek (see agent.h). */
 #define AGENT_REPORT_SEQ_SHIFT 48
 #define AGENT_REPORT_ERROR_BIT 47
+/* A new thread reports its number and its listener's descriptor. Linux has no numbers above 2^22, and no
+ * process has so many descriptors. */
+#define AGENT_REPORT_TID_SHIFT 24
+#define AGENT_REPORT_NO_LISTENER 0xffffff
 #define AGENT_REPORT_INDEX_SHIFT 32
 
 /* Signal that makes application code stop. */
@@ -127,6 +135,8 @@
 #define A_FORK_SLAB_FD 16
 #define A_SENTRY_PID 20
 #define A_FORK_SLAB_SIZE 24
+#define A_CPUS 3904
+#define A_CPUS_SIZE 128
 #define A_OPS 64
 #define A_OP_SIZE 64
 
@@ -178,9 +188,7 @@ struct ThreadPage {
   uint64_t cas_addr;
   /* Where to go on when the stub's own access to the application's memory faults. */
   uint64_t fixup;
-  uint32_t tid;         /* set by the host; 0 when the thread ended */
-  int32_t listener;     /* descriptor of the seccomp listener, or -errno */
-  uint32_t want_notify; /* set by the Sentry before the thread starts */
+  uint32_t tid; /* set by the host; 0 when the thread ended */
   /* EXIT_COPY_OUT. */
   uint32_t out_length;
   uint64_t out_addr;
@@ -247,6 +255,7 @@ STUB_ASSERT_OFFSET(ThreadPage, r13, T_R13);
 STUB_ASSERT_OFFSET(ThreadPage, r14, T_R14);
 STUB_ASSERT_OFFSET(ThreadPage, r15, T_R15);
 STUB_ASSERT_OFFSET(AgentPage, seq, A_SEQ);
+STUB_ASSERT_OFFSET(AgentPage, cpus, A_CPUS);
 STUB_ASSERT_OFFSET(AgentPage, count, A_COUNT);
 STUB_ASSERT_OFFSET(AgentPage, waiting, A_WAITING);
 STUB_ASSERT_OFFSET(AgentPage, report_fd, A_REPORT_FD);

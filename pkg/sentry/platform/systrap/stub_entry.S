@@ -12,6 +12,12 @@
 #define ARCH_SET_GS 0x1001
 #define FUTEX_WAIT 0
 #define FUTEX_WAKE 1
+#define WAKE_ALL 0x7fffffff
+#define SECCOMP_SET_MODE_FILTER 1
+#define SECCOMP_FILTER_FLAG_NEW_LISTENER 8
+#define EFAULT 14
+#define SIGBUS 7
+#define SIGSEGV 11
 #define PR_SET_PDEATHSIG 1
 #define SIGKILL 9
 #define PROT_READ 1
@@ -145,36 +151,103 @@ entry StubExit
 entry StubExitIp
   ud2
 
-/* StubSetup(nr, a, b, c): calls before the thread's filter is there. */
-entry StubSetup
-  mov %edi, %eax
-  mov %rsi, %rdi
-  mov %rdx, %rsi
-  mov %rcx, %rdx
+/* Reports the batch of number r14. rax: the report's bits below the number. */
+.macro report
+  mov %r14d, %esi
+  and $0x7fff, %esi
+  shl $AGENT_REPORT_SEQ_SHIFT, %rsi
+  or %rax, %rsi
+  mov $__NR_lseek, %eax
+  mov A_REPORT_FD(%r12), %edi
+  xor %edx, %edx
   syscall
-entry StubSetupIp
-  ret
+  mov %r14d, %eax
+  xchg %eax, (%r13)
+  cmpl $0, A_WAITING(%r12)
+  je 9f
+  /* All: the application's threads may sleep there too. */
+  mov $__NR_futex, %eax
+  mov %r13, %rdi
+  mov $FUTEX_WAKE, %esi
+  mov $WAKE_ALL, %edx
+  syscall
+9:
+.endm
 
 /* ---- Threads ------------------------------------------------------------------------------------
  *
- * rsp is the top of the stack in the thread's control page. */
+ * rsp is the top of the stack in the thread's control page; the other registers are as the agent has them,
+ * r8: whether to make a listener. Until it has its own filter a thread may make all the calls of the
+ * agent, and the other threads can write to its stack: so nothing that counts is in memory. */
 StubThreadEntry:
-  lea -1(%rsp), %rdi
-  and $-THREAD_SIZE, %rdi
-  mov %rdi, %rbx
-  mov %rdi, %rsi
+  lea -1(%rsp), %rbx
+  and $-THREAD_SIZE, %rbx
+  mov %r8d, %r15d
   mov $__NR_arch_prctl, %eax
   mov $ARCH_SET_GS, %edi
   syscall
   mov %rbx, %rdi
   call StubOnThreadStart
   mov %rbx, %rdi
+  mov %rbx, %rsi
+  syscall
+  /* Somebody may change these words: then signal frames go elsewhere in the application's memory. */
+  pushq $THREAD_ALTSTACK_SIZE
+  pushq $0
+  lea THREAD_ALTSTACK_OFFSET(%rbx), %rax
+  push %rax
+  mov $__NR_sigaltstack, %eax
+  mov %rsp, %rdi
+  xor %esi, %esi
+  syscall
+  add $24, %rsp
+  mov $__NR_sched_setaffinity, %eax
+  xor %edi, %edi
+  mov $A_CPUS_SIZE, %esi
+  lea A_CPUS(%r12), %rdx
+  syscall
+  lea StubStart(%rip), %rbp
+  add $(STUB_FILTER_OFFSET - STUB_TEXT_OFFSET + FILTER_THREAD), %rbp
+  mov $AGENT_REPORT_NO_LISTENER, %eax
+  test %r15d, %r15d
+  jz 1f
+  mov $__NR_seccomp, %eax
+  mov $SECCOMP_SET_MODE_FILTER, %edi
+  mov $SECCOMP_FILTER_FLAG_NEW_LISTENER, %esi
+  lea (FILTER_LISTENER - FILTER_THREAD)(%rbp), %rdx
+  add $(FILTER_THREAD_NOTIFY - FILTER_THREAD), %rbp
   jmp StubResume
+  test %eax, %eax
+  js thread_error
+1:
+  /* While this thread still may: its number and its listener. */
+  mov %eax, %r15d
+  mov $__NR_gettid, %eax
+  syscall
+  shl $AGENT_REPORT_TID_SHIFT, %rax
+  or %r15, %rax
+  report
+  mov $__NR_seccomp, %eax
+  mov $SECCOMP_SET_MODE_FILTER, %edi
+  xor %esi, %esi
+  mov %rbp, %rdx
+  syscall
+  test %eax, %eax
+  jnz agent_die
 
 /* ---- The agent --------------------------------------------------------------------------------
  *
  * In registers only, as all memory but the agent's page may be written by the application:
  * r12 the agent's page, r13 its reply page, r14 seq of the batch, r15 operations in it, rbx index of
+thread_error:
+  neg %eax
+  bts $AGENT_REPORT_ERROR_BIT, %rax
+  report
+  mov $__NR_exit, %eax
+  xor %edi, %edi
+  syscall
+  ud2
+
  * the operation, rbp its address. */
 entry StubAgent
   lea StubStart(%rip), %r12
@@ -233,23 +306,7 @@ agent_report:
   mov %ebx, %ecx
   shl $AGENT_REPORT_INDEX_SHIFT, %rcx
   or %rcx, %rax
-  mov %r14d, %esi
-  and $0x7fff, %esi
-  shl $AGENT_REPORT_SEQ_SHIFT, %rsi
-  or %rax, %rsi
-  mov $__NR_lseek, %eax
-  mov A_REPORT_FD(%r12), %edi
-  xor %edx, %edx
-  syscall
-  mov %r14d, %eax
-  xchg %eax, (%r13)
-  cmpl $0, A_WAITING(%r12)
-  je agent_wait
-  mov $__NR_futex, %eax
-  mov %r13, %rdi
-  mov $FUTEX_WAKE, %esi
-  mov $1, %edx
-  syscall
+  report
   jmp agent_wait
 
 agent_thread:
@@ -258,11 +315,12 @@ agent_thread:
   mov 24(%rbp), %rsi
   xor %edx, %edx
   mov 32(%rbp), %r10
-  xor %r8d, %r8d
   syscall
   test %rax, %rax
-  jnz agent_result
-  jmp StubThreadEntry
+  jz StubThreadEntry
+  cmp $-4096, %rax
+  ja agent_error
+  jmp agent_wait /* the thread reports */
 
 agent_fork:
   /* The child must not read them from the page: the next operation may be there by then. The host
@@ -284,6 +342,9 @@ agent_fork:
   mov %edx, %r15d
   mov $__NR_munmap, %eax
   mov %r12, %rdi
+  /* The new thread must not read it from the page: the next operation may be there by then. The host
+   * ignores this argument with our flags. */
+  mov 40(%rbp), %r8
   mov $(STUB_REGION_SIZE - STUB_SLAB_OFFSET), %esi
   syscall
   test %rax, %rax

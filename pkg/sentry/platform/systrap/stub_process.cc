@@ -22,6 +22,11 @@ StubProcess::StubProcess(std::unique_ptr<Slab> slab, pid_t pid, bool prepared)
   agent_.SetTid(pid);
 }
 
+void StubProcess::Kill() {
+  MutexLock lock(mu_);
+  if (!reaped_) kill(pid_, SIGKILL);
+}
+
 void StubProcess::Release() {
   MutexLock lock(mu_);
   released_ = true;
@@ -48,6 +53,7 @@ void StubProcess::OnDeath() {
 }
 
 void StubProcess::Reap() {
+  reaped_ = true;
   while (waitpid(pid_, nullptr, __WALL) < 0 && errno == EINTR) {
   }
 }

@@ -33,6 +33,8 @@ class StubProcess : public RefCounted {
   // How many thread pages are, or may be, in use: those are told when the process dies.
   void NoteThreads(uint32_t count) { threads_.store(count, std::memory_order_seq_cst); }
 
+  // The application in it has broken the rules, or does not end when it should. Any thread.
+  void Kill();
   // No more use for it: it is killed, and reaped when that is done.
   void Release();
 
@@ -41,7 +43,7 @@ class StubProcess : public RefCounted {
   ~StubProcess() override = default;
   // By the reaper, once.
   void OnDeath();
-  void Reap();
+  void Reap() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const std::unique_ptr<Slab> slab_;
   const pid_t pid_;
@@ -52,6 +54,7 @@ class StubProcess : public RefCounted {
 
   Mutex mu_;
   bool released_ ABSL_GUARDED_BY(mu_) = false;
+  bool reaped_ ABSL_GUARDED_BY(mu_) = false;  // its number may be another's
 };
 
 // Waits for the death of stub processes, in a thread of its own that sleeps until there is one.

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <linux/seccomp.h>
-#include <signal.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -27,25 +26,29 @@ uint32_t Load(const uint32_t& word) { return __atomic_load_n(&word, __ATOMIC_SEQ
 
 }  // namespace
 
-StubThread::StubThread(Ref<StubProcess> process, const Layout& layout, uint32_t index, pid_t tid,
-                       bool notify)
+StubThread::StubThread(Ref<StubProcess> process, const Layout& layout, uint32_t index,
+                       NewThread made)
     : process_(std::move(process)),
       page_(process_->slab().thread(index)),
-      index_(index),
-      tid_(tid),
-      notify_(notify) {
+      tid_(made.tid),
+      listener_(made.listener) {
   page_.self = layout.thread_page(index);
-  page_.want_notify = notify;
 }
 
 StubThread::~StubThread() {
-  if (listener_verified_ && listener_ >= 0) close(listener_);
+  if (tid_ == 0) {
+    // It may have made its listener all the same.
+    if (auto made = process_->agent().AwaitFirstThread(); made.ok()) listener_ = made->listener;
+  }
+  if (listener_ >= 0) close(listener_);
 }
 
 Status StubThread::Start() {
   if (started_) return process_->dead() ? Status(Errno::kESRCH) : OkStatus();
   if (tid_ == 0) {
-    ASSIGN_OR_RETURN(tid_, process_->agent().AwaitFirstThread());
+    ASSIGN_OR_RETURN(const NewThread made, process_->agent().AwaitFirstThread());
+    tid_ = made.tid;
+    listener_ = made.listener;
   }
   for (;;) {
     uint32_t now = STATE_STUB;
@@ -53,20 +56,15 @@ Status StubThread::Start() {
                                 __ATOMIC_SEQ_CST);
     if (process_->dead()) return Errno::kESRCH;
     if (now >= STATE_SENTRY) break;
-    FutexWait(&page_.state, STATE_STUB_FUTEX);
-  }
-  if (notify_) {
-    // In a process with more threads this number may be forged: Receive() tells.
-    const int fd = page_.listener;
-    const uint64_t flags = SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP;
-    if (fd < 0 || ioctl(fd, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags) != 0) {
-      LogWarning("systrap: thread %d has no listener (%d)", tid_, fd);
-      kill(process_->pid(), SIGKILL);
+    if (now > STATE_STUB_FUTEX) {
+      Kill("the state of a new thread");
       return Errno::kESRCH;
     }
-    listener_ = fd;
-    // Nothing of an application can have run beside the first thread.
-    listener_verified_ = index_ == 0;
+    FutexWait(&page_.state, STATE_STUB_FUTEX);
+  }
+  if (listener_ >= 0) {
+    const uint64_t flags = SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP;
+    ioctl(listener_, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags);
     page_.use_notify = 1;
   }
   started_ = true;
@@ -77,23 +75,23 @@ bool StubThread::Receive() {
   for (;;) {
     seccomp_notif notif{};
     if (ioctl(listener_, SECCOMP_IOCTL_NOTIF_RECV, &notif) == 0) {
-      if (static_cast<pid_t>(notif.pid) == tid_ && notif.data.nr == STUB_NOTIFY_NR) {
-        notification_ = notif.id;
-        listener_verified_ = true;
-        return true;
-      }
-      // The number was forged and this is somebody else's listener, whose stub will notify again.
-      LogWarning("systrap: thread %d forged the number of its listener", tid_);
-      seccomp_notif_resp answer{};
-      answer.id = notif.id;
-      ioctl(listener_, SECCOMP_IOCTL_NOTIF_SEND, &answer);
-      kill(process_->pid(), SIGKILL);
+      notification_ = notif.id;
+      return true;
+    }
+    if (process_->dead()) return false;
+    if (errno != ENOENT && errno != EINTR) {
+      // ENOTCONN: the application made the thread end.
+      Kill("its end");
       return false;
     }
-    if (process_->dead() || (errno != ENOENT && errno != EINTR)) return false;
     // ENOENT: a signal took it back and it will come again, or the process is dying.
     sched_yield();
   }
+}
+
+void StubThread::Kill(const char* why) {
+  LogWarning("systrap: thread %d forged %s", tid_, why);
+  process_->Kill();
 }
 
 void StubThread::WakeStub(uint32_t before, bool elsewhere) {
@@ -141,8 +139,18 @@ bool StubThread::Await(SpinPolicy& spin) {
       __atomic_compare_exchange_n(&page_.state, &state, asleep, false, __ATOMIC_SEQ_CST,
                                   __ATOMIC_SEQ_CST);
       if (state >= STATE_SENTRY || process_->dead()) break;
+      if (state != STATE_STUB && state != asleep) {
+        Kill("its state");
+        return false;
+      }
       if (asleep == STATE_STUB_NOTIFY) {
-        if (!Receive()) break;
+        // The state says so before the notification comes. One that waits already is one too many: the
+        // stub would wait for ever for its answer.
+        if (notification_ != 0) {
+          Kill("a notification");
+          return false;
+        }
+        if (!Receive()) return false;
       } else {
         FutexWait(&page_.state, asleep);
       }

@@ -19,16 +19,15 @@ namespace cvisor::platform::systrap {
 
 class StubThread {
  public:
-  // Thread `index`, which was made with number `tid`, or, if that is 0, is the first thread of its process
+  // Thread `index`, which was made as `made`, or, if that has no number, is the first thread of its process
   // and being made.
-  StubThread(Ref<StubProcess> process, const Layout& layout, uint32_t index, pid_t tid, bool notify);
+  StubThread(Ref<StubProcess> process, const Layout& layout, uint32_t index, NewThread made);
   ~StubThread();
   StubThread(const StubThread&) = delete;
   StubThread& operator=(const StubThread&) = delete;
 
   ThreadPage& page() { return page_; }
   pid_t tid() const { return tid_; }
-  uint32_t index() const { return index_; }
   StubProcess& process() { return *process_; }
   // CPU time that it used for earlier contexts.
   uint64_t past_cpu_ns() const { return past_cpu_ns_; }
@@ -40,24 +39,23 @@ class StubThread {
   // Gives the stub its turn: command is COMMAND_*. `elsewhere`: wakes it on another core if one is idle,
   // as the caller is going to spin.
   void Give(uint32_t command, bool elsewhere);
-  // Waits for the Sentry's turn. False if the process died.
+  // Waits for the Sentry's turn. False if the process died, or was killed for what it wrote to the page.
   bool Await(SpinPolicy& spin);
 
  private:
   void WakeStub(uint32_t before, bool elsewhere);
-  // Takes the notification that the stub sent, or is about to send. False if the process died.
+  // Takes the notification that the stub sent, or is about to send. False if there will be none.
   bool Receive();
+  // The thread does not do what stubs do. Nothing that it shares with us can be relied on any more.
+  void Kill(const char* why);
 
   const Ref<StubProcess> process_;
   ThreadPage& page_;
-  const uint32_t index_;
   pid_t tid_;
   bool started_ = false;
   uint64_t past_cpu_ns_ = 0;
-  const bool notify_;
-  // The listener's descriptor, in the table that the stub shares with us. Ours to close once verified.
-  int listener_ = -1;
-  bool listener_verified_ = false;
+  // The listener's descriptor, in the table that the stub shares with us; ours to close. Or -1.
+  int listener_;
   uint64_t notification_ = 0;  // id of the one to be answered, or 0
 };
 

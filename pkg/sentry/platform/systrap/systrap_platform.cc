@@ -129,10 +129,9 @@ void SystrapPlatform::FactoryThread(std::string* error, Mutex* mu, CondVar* cv, 
 Result<std::unique_ptr<Slab>> SystrapPlatform::NewSlab() {
   ASSIGN_OR_RETURN(std::unique_ptr<Slab> slab, Slab::New());
   slab->thread(0).self = layout_.thread_page(0);
-  slab->thread(0).want_notify = options_.notify;
   slab->agent().features = stub_features_;
   memcpy(slab->agent().cpus, &cpus_, sizeof(cpus_));
-  Agent::PrepareFirstThread(*slab, layout_, 0);
+  Agent::PrepareFirstThread(*slab, layout_, 0, options_.notify);
   return slab;
 }
 

@@ -95,6 +95,7 @@ Result<UniqueFd> MakeText(const Layout& layout) {
       {FILTER_AGENT, MakeAgentFilter(layout)},
       {FILTER_THREAD, MakeThreadFilter(layout, /*notify=*/false)},
       {FILTER_THREAD_NOTIFY, MakeThreadFilter(layout, /*notify=*/true)},
+      {FILTER_LISTENER, MakeListenerFilter()},
   };
   for (const auto& f : filters) {
     const size_t bytes = f.program.size() * sizeof(sock_filter);
