@@ -360,14 +360,10 @@ Result<uint32_t> SystrapContext::CompareAndSwap32(AddressSpace& address_space, U
   if (addr < platform_.min_user_address() || addr >= platform_.max_user_address()) {
     return Errno::kEFAULT;
   }
-  RETURN_IF_ERROR(Bind(static_cast<SystrapAddressSpace&>(address_space)));
-  ThreadPage& page = thread_->page();
-  page.cas_addr = addr;
-  page.cas_expected = expected;
-  page.cas_desired = desired;
-  RETURN_IF_ERROR(Command(COMMAND_CAS));
-  if (page.cas_fault != 0) return Errno::kEFAULT;
-  return uint32_t{page.cas_result};
+  return static_cast<SystrapAddressSpace&>(address_space)
+      .process()
+      .agent()
+      .CompareAndSwap32(addr, expected, desired);
 }
 
 bool SystrapContext::Alive() {

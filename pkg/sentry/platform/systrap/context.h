@@ -46,7 +46,7 @@ class SystrapContext : public Context {
   // Leaves the stub thread to the address space.
   void Unbind();
   void SetRunnable(bool runnable);
-  // Has the stub carry out COMMAND_XSAVE or COMMAND_CAS. ESRCH.
+  // Has the stub carry out COMMAND_XSAVE. ESRCH.
   Status Command(uint32_t command);
   // Puts `state` where the stub loads it from when it next runs the application.
   void PutXsave(std::span<const std::byte> state);

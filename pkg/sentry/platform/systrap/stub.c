@@ -103,25 +103,6 @@ static void LoadFpu(struct ThreadPage* t) {
   t->fpu = 0;
 }
 
-/* Faults go on at the fixup with rax != 0. */
-static void CompareAndSwap(struct ThreadPage* t) {
-  uint32_t value = t->cas_expected;
-  uint64_t fault = 0, scratch;
-  __asm__ volatile(
-      "lea 2f(%%rip), %[scratch]\n\t"
-      "mov %[scratch], %[fixup]\n\t"
-      "lock cmpxchg %[desired], (%[addr])\n\t"
-      "jmp 3f\n"
-      "2: mov $1, %k[fault]\n"
-      "3:"
-      : "+a"(value), [fault] "+r"(fault), [scratch] "=&r"(scratch), [fixup] "=m"(t->fixup)
-      : [desired] "r"(t->cas_desired), [addr] "r"(t->cas_addr)
-      : "memory", "cc");
-  t->fixup = 0;
-  t->cas_result = value;
-  t->cas_fault = (uint32_t)fault;
-}
-
 /* Copies until a fault; returns how many bytes are left. */
 static uint64_t CopyBytes(struct ThreadPage* t, uint64_t to, uint64_t from, uint64_t count) {
   uint64_t scratch;
@@ -197,7 +178,6 @@ static void HandOver(struct ThreadPage* t) {
     }
     if (command == COMMAND_EXIT) StubExit();
     if (command == COMMAND_XSAVE) SaveFpu(t);
-    if (command == COMMAND_CAS) CompareAndSwap(t);
     t->event = EVENT_STARTED;
   }
 }

@@ -64,8 +64,7 @@
 /* ThreadPage::command. */
 #define COMMAND_RUN 0   /* go to the application */
 #define COMMAND_XSAVE 1 /* save the FPU state to THREAD_XSAVE_OFFSET */
-#define COMMAND_CAS 2   /* compare and exchange at cas_addr */
-#define COMMAND_EXIT 3  /* end this host thread */
+#define COMMAND_EXIT 2  /* end this host thread */
 
 /* ThreadPage::event. */
 #define EVENT_STARTED 0   /* first words of a new thread, or a command was carried out */
@@ -96,11 +95,11 @@
 /* What the agent reports is the position of a file that only it may seek (see agent.h). */
 #define AGENT_REPORT_SEQ_SHIFT 48
 #define AGENT_REPORT_ERROR_BIT 47
+#define AGENT_REPORT_INDEX_SHIFT 32
 /* A new thread reports its number and its listener's descriptor. Linux has no numbers above 2^22, and no
  * process has so many descriptors. */
 #define AGENT_REPORT_TID_SHIFT 24
 #define AGENT_REPORT_NO_LISTENER 0xffffff
-#define AGENT_REPORT_INDEX_SHIFT 32
 
 /* Signal that makes application code stop. */
 #define STUB_KICK_SIGNAL 23 /* SIGURG */
@@ -135,9 +134,9 @@
 #define A_FORK_SLAB_FD 16
 #define A_SENTRY_PID 20
 #define A_FORK_SLAB_SIZE 24
+#define A_OPS 64
 #define A_CPUS 3904
 #define A_CPUS_SIZE 128
-#define A_OPS 64
 #define A_OP_SIZE 64
 
 #ifndef __ASSEMBLER__
@@ -180,12 +179,6 @@ struct ThreadPage {
   uint32_t trapno;
   uint32_t error_code;
   uint32_t syscall_arch; /* of SIGSYS */
-  /* COMMAND_CAS: in and out. */
-  uint32_t cas_expected;
-  uint32_t cas_desired;
-  uint32_t cas_result;
-  uint32_t cas_fault;
-  uint64_t cas_addr;
   /* Where to go on when the stub's own access to the application's memory faults. */
   uint64_t fixup;
   uint32_t tid; /* set by the host; 0 when the thread ended */
@@ -255,7 +248,6 @@ STUB_ASSERT_OFFSET(ThreadPage, r13, T_R13);
 STUB_ASSERT_OFFSET(ThreadPage, r14, T_R14);
 STUB_ASSERT_OFFSET(ThreadPage, r15, T_R15);
 STUB_ASSERT_OFFSET(AgentPage, seq, A_SEQ);
-STUB_ASSERT_OFFSET(AgentPage, cpus, A_CPUS);
 STUB_ASSERT_OFFSET(AgentPage, count, A_COUNT);
 STUB_ASSERT_OFFSET(AgentPage, waiting, A_WAITING);
 STUB_ASSERT_OFFSET(AgentPage, report_fd, A_REPORT_FD);
@@ -263,6 +255,7 @@ STUB_ASSERT_OFFSET(AgentPage, fork_slab_fd, A_FORK_SLAB_FD);
 STUB_ASSERT_OFFSET(AgentPage, sentry_pid, A_SENTRY_PID);
 STUB_ASSERT_OFFSET(AgentPage, fork_slab_size, A_FORK_SLAB_SIZE);
 STUB_ASSERT_OFFSET(AgentPage, ops, A_OPS);
+STUB_ASSERT_OFFSET(AgentPage, cpus, A_CPUS);
 _Static_assert(sizeof(struct AgentOp) == A_OP_SIZE, "AgentOp");
 _Static_assert(sizeof(struct AgentPage) <= 4096, "AgentPage");
 _Static_assert(sizeof(struct AgentReply) <= 4096, "AgentReply");

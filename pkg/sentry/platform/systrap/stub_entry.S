@@ -99,6 +99,10 @@ StubResume:
 entry StubSignalEntry
   mov %rsp, %r8
   and $-THREAD_SIZE, %r8
+  lea StubStart(%rip), %rcx
+  add $(STUB_SLAB_OFFSET - STUB_TEXT_OFFSET), %rcx
+  cmp %rcx, %r8
+  je agent_signal
   mov $1, %ecx
   xchg %ecx, T_PHASE(%r8)
 entry StubSignalEntryEnd
@@ -185,10 +189,6 @@ StubThreadEntry:
   mov %r8d, %r15d
   mov $__NR_arch_prctl, %eax
   mov $ARCH_SET_GS, %edi
-  syscall
-  mov %rbx, %rdi
-  call StubOnThreadStart
-  mov %rbx, %rdi
   mov %rbx, %rsi
   syscall
   /* Somebody may change these words: then signal frames go elsewhere in the application's memory. */
@@ -216,7 +216,7 @@ StubThreadEntry:
   mov $SECCOMP_FILTER_FLAG_NEW_LISTENER, %esi
   lea (FILTER_LISTENER - FILTER_THREAD)(%rbp), %rdx
   add $(FILTER_THREAD_NOTIFY - FILTER_THREAD), %rbp
-  jmp StubResume
+  syscall
   test %eax, %eax
   js thread_error
 1:
@@ -234,11 +234,11 @@ StubThreadEntry:
   syscall
   test %eax, %eax
   jnz agent_die
+  mov %rbx, %rdi
+  call StubOnThreadStart
+  mov %rbx, %rdi
+  jmp StubResume
 
-/* ---- The agent --------------------------------------------------------------------------------
- *
- * In registers only, as all memory but the agent's page may be written by the application:
- * r12 the agent's page, r13 its reply page, r14 seq of the batch, r15 operations in it, rbx index of
 thread_error:
   neg %eax
   bts $AGENT_REPORT_ERROR_BIT, %rax
@@ -248,12 +248,19 @@ thread_error:
   syscall
   ud2
 
+/* ---- The agent --------------------------------------------------------------------------------
+ *
+ * In registers only, as all memory but the agent's page may be written by the application:
+ * r12 the agent's page, r13 its reply page, r14 seq of the batch, r15 operations in it, rbx index of
  * the operation, rbp its address. */
 entry StubAgent
   lea StubStart(%rip), %r12
   add $(STUB_SLAB_OFFSET - STUB_TEXT_OFFSET), %r12
   lea SLAB_REPLY_OFFSET(%r12), %r13
   xor %r14d, %r14d
+  /* For frames of signals. What is in them is never looked at. */
+  lea SLAB_THREADS_OFFSET(%r12), %rsp
+  lea A_OPS(%r12), %rbp
 
 agent_wait:
   mov A_SEQ(%r12), %eax
@@ -282,6 +289,8 @@ agent_next:
   je agent_fork
   cmpl $AGENT_OP_THREAD, (%rbp)
   je agent_thread
+  cmpl $AGENT_OP_CAS, (%rbp)
+  je agent_cas
   mov 8(%rbp), %rax
   mov 16(%rbp), %rdi
   mov 24(%rbp), %rsi
@@ -309,7 +318,32 @@ agent_report:
   report
   jmp agent_wait
 
+agent_cas:
+  mov 16(%rbp), %rdi
+  mov 24(%rbp), %eax
+  mov 32(%rbp), %edx
+  lock cmpxchg %edx, (%rdi)
+  mov %eax, %eax
+  jmp agent_report
+
+/* From StubSignalEntry: the application's memory was not there. */
+agent_signal:
+  lea SLAB_THREADS_OFFSET(%r12), %rsp
+  cmpl $AGENT_OP_CAS, (%rbp)
+  jne agent_die
+  cmp $SIGSEGV, %edi
+  je 1f
+  cmp $SIGBUS, %edi
+  jne agent_die
+1:
+  mov $EFAULT, %eax
+  bts $AGENT_REPORT_ERROR_BIT, %rax
+  jmp agent_report
+
 agent_thread:
+  /* The new thread must not read it from the page: the next operation may be there by then. The host
+   * ignores this argument with our flags. */
+  mov 40(%rbp), %r8
   mov $__NR_clone, %eax
   mov 16(%rbp), %rdi
   mov 24(%rbp), %rsi
@@ -342,9 +376,6 @@ agent_fork:
   mov %edx, %r15d
   mov $__NR_munmap, %eax
   mov %r12, %rdi
-  /* The new thread must not read it from the page: the next operation may be there by then. The host
-   * ignores this argument with our flags. */
-  mov 40(%rbp), %r8
   mov $(STUB_REGION_SIZE - STUB_SLAB_OFFSET), %esi
   syscall
   test %rax, %rax
