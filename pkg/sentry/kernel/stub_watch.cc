@@ -30,7 +30,7 @@ void StubWatch::Fire() {
   if (kernel_ == nullptr) return;
   {
     MutexLock tasks(kernel_->task_mutex());
-    for (ThreadGroup* tg : kernel_->all_thread_groups()) tg->KillIfStubDied();
+    for (ThreadGroup* tg : kernel_->all_thread_groups()) tg->CheckStub();
   }
   ArmLocked();
 }

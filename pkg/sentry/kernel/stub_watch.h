@@ -4,6 +4,10 @@
 // because the host is out of memory) while all their threads wait in the Sentry. Running threads find
 // out by themselves. Such a process ends as if by SIGKILL.
 //
+// The other way round it kills the application side of processes that are to end and whose threads do not
+// come back from there: on systrap a program can write to the memory of its stub and block the signal of
+// the kick, and nothing else could end it then.
+//
 // It looks once a second: no cheaper sign comes from a stopped tracee, and what it costs (one
 // waitid(2) a process) does not show as CPU time.
 

@@ -12,6 +12,10 @@
 namespace cvisor::kernel {
 namespace {
 
+// Checks of a process that is to end until its stub is killed. More than its threads need on a host that is
+// overloaded, as then robust futexes are not released.
+constexpr int kPatience = 5;
+
 std::atomic<uint64_t> next_serial{0};
 
 }  // namespace
@@ -172,9 +176,16 @@ void ThreadGroup::KillAll(int status) {
   KillAllLocked(status);
 }
 
-void ThreadGroup::KillIfStubDied() {
+void ThreadGroup::CheckStub() {
   MutexLock lock(signal_mutex_);
-  if (group_exiting_) return;
+  if (group_exiting_) {
+    if (signal_tasks_.empty() || ++exit_checks_ < kPatience) return;
+    if (exit_checks_ == kPatience) LogWarning("process %d does not end: its stub is killed", id());
+    for (Task* t : signal_tasks_) {
+      if (t->ctx_ready_.load(std::memory_order_acquire)) t->ctx_->Kill();
+    }
+    return;
+  }
   for (Task* t : signal_tasks_) {
     if (!t->ctx_ready_.load(std::memory_order_acquire) || t->ctx_->Alive()) continue;
     LogWarning("task %d: its stub process was killed from outside", t->tid());

@@ -108,8 +108,9 @@ class ThreadGroup : public RefCounted {
   WaitQueue& signal_queue() { return signal_queue_; }
   // The whole process ends with this wait(2) status. Any thread.
   void KillAll(int status);
-  // Ends the process if its application side was killed from outside. Any thread.
-  void KillIfStubDied();
+  // Called once a second, by any thread. Ends the process if its application side was killed from outside.
+  // Ends its application side if the process is to end and threads do not come back from there.
+  void CheckStub();
   // Group stop of job control.
   bool stopped() const { return stopped_.load(); }
 
@@ -206,6 +207,7 @@ class ThreadGroup : public RefCounted {
   SignalQueue pending_;
   bool group_exiting_ = false;
   int group_exit_status_ = 0;
+  int exit_checks_ = 0;  // by CheckStub, since the exit began
   bool stop_requested_ = false;
   uint64_t continues_ = 0;        // SIGCONTs so far: one overtakes a stop that is being delivered
   bool continue_notice_ = false;  // CLD_CONTINUED is still to be reported

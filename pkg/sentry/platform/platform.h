@@ -100,6 +100,11 @@ class Context {
   // which Switch() only reports when it is called. Any thread.
   virtual bool Alive() { return true; }
 
+  // Ends the application's side by force, and with it all contexts that run in the same address space: for a
+  // thread that is to end and does not come back from Switch(), or from another call of this class. They
+  // return then, as if it had been killed from outside. Any thread.
+  virtual void Kill() {}
+
   // CPU time that the application's side used so far, in nanoseconds. Any thread.
   virtual uint64_t UserCpuTimeNs() = 0;
 

@@ -58,14 +58,16 @@ Status SystrapContext::Bind(SystrapAddressSpace& as) {
   }
   as_ = Ref<SystrapAddressSpace>(&as);
   loaded_ = false;
-  const Status started = thread_->Start();
+  kick_tid_.store(0, std::memory_order_relaxed);
   kick_tgid_.store(as.process().pid(), std::memory_order_relaxed);
-  kick_tid_.store(thread_->tid(), std::memory_order_relaxed);
   {
+    // Before anything that the application could hold up: Kill() must find the process.
     MutexLock lock(cpu_mu_);
     start_cpu_ns_ = thread_->past_cpu_ns();
     bound_ = true;
   }
+  const Status started = thread_->Start();
+  kick_tid_.store(thread_->tid(), std::memory_order_relaxed);
   RETURN_IF_ERROR(started);
   PutXsave(pending_xsave_);
   pending_xsave_.clear();
@@ -369,6 +371,11 @@ Result<uint32_t> SystrapContext::CompareAndSwap32(AddressSpace& address_space, U
 bool SystrapContext::Alive() {
   MutexLock lock(cpu_mu_);
   return !bound_ || !as_->process().dead();
+}
+
+void SystrapContext::Kill() {
+  MutexLock lock(cpu_mu_);
+  if (bound_) as_->process().Kill();
 }
 
 uint64_t SystrapContext::UserCpuTimeNs() {

@@ -35,6 +35,7 @@ class SystrapContext : public Context {
   Result<uint32_t> CompareAndSwap32(AddressSpace& as, UserAddr addr, uint32_t expected,
                                     uint32_t desired) override;
   bool Alive() override;
+  void Kill() override;
   uint64_t UserCpuTimeNs() override;
   void Release() override;
 
