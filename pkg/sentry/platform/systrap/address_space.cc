@@ -25,8 +25,7 @@ SystrapAddressSpace::SystrapAddressSpace(SystrapPlatform& platform, Ref<StubProc
               platform.max_user_address(), platform.vdso()),
       sites_(sites) {
   MutexLock lock(mu_);
-  parked_.push_back(
-      std::make_unique<StubThread>(process_, platform_.layout(), 0, NewThread{}));
+  parked_.push_back(std::make_unique<StubThread>(process_, platform_.layout(), 0, NewThread{}));
 }
 
 SystrapAddressSpace::~SystrapAddressSpace() {
@@ -112,7 +111,7 @@ Status SystrapAddressSpace::Mincore(Context&, UserAddr addr, uint64_t length,
     const uint64_t n = std::min<uint64_t>(pages - done, sizeof(reply.mincore));
     RETURN_IF_ERROR(Call(SYS_mincore, addr + done * kPageSize, n * kPageSize, vector));
     // Whatever the application put there, only these bits are mincore's.
-    for (uint64_t i = 0; i < n; ++i) out[done + i] = reply.mincore[i] & 1;
+    for (uint64_t i = 0; i < n; ++i) out[done + i] = ReadOnce(reply.mincore[i]) & 1;
     done += n;
   }
   return OkStatus();

@@ -28,9 +28,10 @@ NewThread ToThread(uint64_t report) {
 
 AgentOp ThreadOp(const Layout& layout, uint32_t index, bool notify) {
   const uint64_t page = layout.thread_page(index);
-  return {AGENT_OP_THREAD,
-          SYS_clone,
-          {kThreadCloneFlags, page + THREAD_STACK_TOP, page + offsetof(ThreadPage, tid), notify, 0, 0}};
+  return {
+      AGENT_OP_THREAD,
+      SYS_clone,
+      {kThreadCloneFlags, page + THREAD_STACK_TOP, page + offsetof(ThreadPage, tid), notify, 0, 0}};
 }
 
 }  // namespace
@@ -50,7 +51,8 @@ Result<uint64_t> Agent::Await() {
   uint64_t report = 0;
   for (bool look = false;; look = true) {
     const bool dead = dead_.load(std::memory_order_seq_cst);
-    // What the application writes there costs time: it neither ends the wait nor prolongs it for good.
+    // What the application writes there costs time: it neither ends the wait nor prolongs it for
+    // good.
     const uint32_t done = Load(reply.done);
     if (look || dead || done == seq_) {
       report = static_cast<uint64_t>(lseek(slab_.fd(), 0, SEEK_CUR));

@@ -160,26 +160,26 @@ void SystrapContext::StoreRegisters(const arch::Registers& regs) {
 
 void SystrapContext::FetchRegisters(arch::Registers* regs) {
   const ThreadPage& p = thread_->page();
-  regs->rax = p.rax;
-  regs->rdi = p.rdi;
-  regs->rsi = p.rsi;
-  regs->rdx = p.rdx;
-  regs->r10 = p.r10;
-  regs->r8 = p.r8;
-  regs->r9 = p.r9;
-  regs->rip = p.rip;
-  regs->rsp = p.rsp;
-  regs->eflags = (p.rflags & arch::kUserRflagsMask) | arch::kRflagsFixed;
-  regs->rcx = p.rcx;
-  regs->r11 = p.r11;
-  regs->rbx = p.rbx;
-  regs->rbp = p.rbp;
-  regs->r12 = p.r12;
-  regs->r13 = p.r13;
-  regs->r14 = p.r14;
-  regs->r15 = p.r15;
-  regs->fs_base = p.fs_base;
-  regs->gs_base = p.gs_base;
+  regs->rax = ReadOnce(p.rax);
+  regs->rdi = ReadOnce(p.rdi);
+  regs->rsi = ReadOnce(p.rsi);
+  regs->rdx = ReadOnce(p.rdx);
+  regs->r10 = ReadOnce(p.r10);
+  regs->r8 = ReadOnce(p.r8);
+  regs->r9 = ReadOnce(p.r9);
+  regs->rip = ReadOnce(p.rip);
+  regs->rsp = ReadOnce(p.rsp);
+  regs->eflags = (ReadOnce(p.rflags) & arch::kUserRflagsMask) | arch::kRflagsFixed;
+  regs->rcx = ReadOnce(p.rcx);
+  regs->r11 = ReadOnce(p.r11);
+  regs->rbx = ReadOnce(p.rbx);
+  regs->rbp = ReadOnce(p.rbp);
+  regs->r12 = ReadOnce(p.r12);
+  regs->r13 = ReadOnce(p.r13);
+  regs->r14 = ReadOnce(p.r14);
+  regs->r15 = ReadOnce(p.r15);
+  regs->fs_base = ReadOnce(p.fs_base);
+  regs->gs_base = ReadOnce(p.gs_base);
   regs->cs = arch::kUserCs;
   regs->ss = arch::kUserSs;
   regs->ds = regs->es = regs->fs = regs->gs = 0;
@@ -220,7 +220,7 @@ Event SystrapContext::Switch(AddressSpace& address_space, arch::Registers* regs,
 }
 
 Event SystrapContext::ToEvent(arch::Registers* regs) {
-  switch (thread_->page().event) {
+  switch (ReadOnce(thread_->page().event)) {
     case EVENT_SYSCALL:
       regs->orig_rax = regs->rax;
       return {Event::kSyscall};
@@ -238,11 +238,12 @@ Event SystrapContext::ToEvent(arch::Registers* regs) {
 
 Event SystrapContext::SignalEvent(arch::Registers* regs) {
   const ThreadPage& p = thread_->page();
-  const int signo = static_cast<int>(p.signo);
-  const int code = p.code;
+  const int signo = static_cast<int>(ReadOnce(p.signo));
+  const int code = ReadOnce(p.code);
+  const uint32_t trapno = ReadOnce(p.trapno);
   CallSites& sites = as_->sites();
   if (signo == SIGSYS && code == 1 /* SYS_SECCOMP */) {
-    if (p.syscall_arch != AUDIT_ARCH_X86_64) {
+    if (ReadOnce(p.syscall_arch) != AUDIT_ARCH_X86_64) {
       // As a kernel without 32-bit emulation: #GP at the instruction.
       regs->rip -= arch::kSyscallInstructionSize;
       loaded_ = false;
@@ -265,11 +266,11 @@ Event SystrapContext::SignalEvent(arch::Registers* regs) {
     regs->rip = sites.ApplicationIp(regs->rip);
     loaded_ = false;
   }
-  if (sites.OnFault(as_->code(), p.trapno, regs)) {
+  if (sites.OnFault(as_->code(), trapno, regs)) {
     loaded_ = false;
     return {Event::kInterrupt};
   }
-  Event e{Event::kFault, signo, code, p.fault_addr, p.trapno, p.error_code};
+  Event e{Event::kFault, signo, code, ReadOnce(p.fault_addr), trapno, ReadOnce(p.error_code)};
   switch (signo) {
     case SIGSEGV:
     case SIGBUS:
@@ -308,12 +309,12 @@ Result<std::vector<std::byte>> SystrapContext::GetXsave() {
     return std::vector<std::byte>(initial.begin(), initial.end());
   }
   ThreadPage& page = thread_->page();
-  if (page.fpu == 0) {
+  uint64_t offset = ReadOnce(page.fpu);
+  if (offset == 0) {
     RETURN_IF_ERROR(Command(COMMAND_XSAVE));
-    page.fpu = THREAD_XSAVE_OFFSET;
+    page.fpu = offset = THREAD_XSAVE_OFFSET;
   }
   const size_t size = platform_.xsave_size();
-  const uint64_t offset = page.fpu;
   // Only an application that wrote to the page makes it anything else.
   if (offset < THREAD_XSAVE_OFFSET || offset > THREAD_SIZE - size) return Errno::kESRCH;
   const auto* from = reinterpret_cast<const std::byte*>(&page) + offset;
@@ -382,9 +383,8 @@ uint64_t SystrapContext::UserCpuTimeNs() {
   MutexLock lock(cpu_mu_);
   uint64_t ns = past_cpu_ns_;
   if (bound_) {
-    const uint64_t now =
-        platform_.proc().ReadThreadCpuNs(kick_tgid_.load(std::memory_order_relaxed),
-                                         kick_tid_.load(std::memory_order_relaxed));
+    const uint64_t now = platform_.proc().ReadThreadCpuNs(
+        kick_tgid_.load(std::memory_order_relaxed), kick_tid_.load(std::memory_order_relaxed));
     if (now > start_cpu_ns_) ns += now - start_cpu_ns_;
   }
   return ns;

@@ -16,6 +16,13 @@
 
 namespace cvisor::platform::systrap {
 
+// A word that the application may change at any time: read once. A plain read the compiler may repeat, and
+// what was checked is not what is used then.
+template <typename T>
+T ReadOnce(const T& word) {
+  return __atomic_load_n(&word, __ATOMIC_RELAXED);
+}
+
 class Slab {
  public:
   static constexpr size_t kSize = STUB_REGION_SIZE - STUB_SLAB_OFFSET;

@@ -144,8 +144,8 @@ bool StubThread::Await(SpinPolicy& spin) {
         return false;
       }
       if (asleep == STATE_STUB_NOTIFY) {
-        // The state says so before the notification comes. One that waits already is one too many: the
-        // stub would wait for ever for its answer.
+        // The state says so before the notification comes. One that waits already is one too many:
+        // the stub would wait for ever for its answer.
         if (notification_ != 0) {
           Kill("a notification");
           return false;

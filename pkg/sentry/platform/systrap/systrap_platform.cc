@@ -24,12 +24,14 @@ namespace {
 // Enough that a vfork and exec in a loop finds one.
 constexpr size_t kPoolSize = 2;
 
-// SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP came with Linux 6.6.
+// SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP came with Linux 6.6. But only from 6.11 on does
+// SECCOMP_IOCTL_NOTIF_RECV return when the last thread that could notify is gone: before, killing a
+// stub process would leave its tasks in there.
 bool HasSyncNotify() {
   utsname name;
   int major = 0, minor = 0;
   return uname(&name) == 0 && sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
-         (major > 6 || (major == 6 && minor >= 6));
+         (major > 6 || (major == 6 && minor >= 11));
 }
 
 }  // namespace
@@ -54,7 +56,7 @@ std::unique_ptr<SystrapPlatform> SystrapPlatform::Create(const Options& options,
     return nullptr;
   }
   if (p->options_.notify && !HasSyncNotify()) {
-    LogInfo("systrap: no synchronous seccomp notifications (Linux 6.6): using futexes");
+    LogInfo("systrap: no synchronous seccomp notifications (Linux 6.11): using futexes");
     p->options_.notify = false;
   }
   static_assert(sizeof(p->cpus_) == sizeof(AgentPage::cpus));
