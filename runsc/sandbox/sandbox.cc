@@ -90,7 +90,9 @@ void CloseOthers(const std::set<int>& keep) {
                              RLIMIT_NPROC, RLIMIT_MEMLOCK, RLIMIT_SIGPENDING}) {
     RaiseLimit(resource);
   }
-  const rlimit no_core{0, 0};
+  // No cores of stubs or of the Sentry: hostile bytes for the host's tools. A limit of 0 does not hold for a
+  // core_pattern that is a pipe; 1 holds for pipes and files.
+  const rlimit no_core{1, 1};
   setrlimit(RLIMIT_CORE, &no_core);
   // /proc of the new PID namespace. Hosts that hide parts of /proc refuse it in a user namespace; the
   // old one does then, with less accounting.
