@@ -122,7 +122,8 @@ static uint64_t CopyBytes(struct ThreadPage* t, uint64_t to, uint64_t from, uint
 static void WaitForSentry(struct ThreadPage* t) {
   t->stub_cpu = CurrentCpu();
   const uint32_t before = __atomic_exchange_n(&t->state, STATE_SENTRY, __ATOMIC_SEQ_CST);
-  if (before == STATE_STUB_FUTEX) StubFutex(&t->state, FUTEX_WAKE, 1);
+  /* All: threads of the application may sleep there too. */
+  if (before == STATE_STUB_FUTEX) StubFutex(&t->state, FUTEX_WAKE, 0x7fffffff);
   if (before != STATE_STUB_NOTIFY && t->stub_cpu != t->sentry_cpu) {
     const uint64_t start = ReadTsc();
     while (Load(&t->state) >= STATE_SENTRY) {
