@@ -135,6 +135,7 @@ class Sandbox {
     options.patch = !config_.systrap_no_patch();
     options.notify = !config_.systrap_no_notify();
     options.spin = !config_.systrap_no_spin();
+    options.local_calls = !config_.strace();
     return platform::systrap::NewPlatform(options, error);
   }
 

@@ -41,6 +41,25 @@ class FilterBuilder {
   void SkipUnless(uint32_t value, uint8_t count) {
     Add(BPF_JMP | BPF_JEQ | BPF_K, 0, count, value);
   }
+  // Arithmetic on the loaded word, the index register, and scratch words 0 to 15.
+  void CopyToIndex() { Add(BPF_MISC | BPF_TAX, 0, 0, 0); }
+  void AddIndex() { Add(BPF_ALU | BPF_ADD | BPF_X, 0, 0, 0); }
+  void ClearBits(uint32_t bits) { Add(BPF_ALU | BPF_AND | BPF_K, 0, 0, ~bits); }
+  void Store(uint32_t word) { Add(BPF_ST, 0, 0, word); }
+  void LoadFromStore(uint32_t word) { Add(BPF_LD | BPF_MEM, 0, 0, word); }
+  void LoadIndexFromStore(uint32_t word) { Add(BPF_LDX | BPF_W | BPF_MEM, 0, 0, word); }
+  // 1 if the sum that is loaded is less than the index register, which was a summand; else 0.
+  void CarryOfSum() {
+    Add(BPF_JMP | BPF_JGE | BPF_X, 2, 0, 0);
+    Add(BPF_LD | BPF_IMM, 0, 0, 1);
+    Add(BPF_JMP | BPF_JA, 0, 0, 1);
+    Add(BPF_LD | BPF_IMM, 0, 0, 0);
+  }
+  // Runs `then`, which always returns, if the loaded word equals `value`.
+  void RunIf(uint32_t value, const FilterBuilder& then) {
+    SkipUnless(value, static_cast<uint8_t>(then.code_.size()));
+    code_.insert(code_.end(), then.code_.begin(), then.code_.end());
+  }
   void Return(uint32_t action) { Add(BPF_RET | BPF_K, 0, 0, action); }
   std::vector<sock_filter> Take() { return std::move(code_); }
 

@@ -47,13 +47,22 @@ Status SystrapAddressSpace::Call(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t
   return r.ok() ? OkStatus() : Status(r.error());
 }
 
-Status SystrapAddressSpace::Map(Context&, const MapOptions& opts) {
+Status SystrapAddressSpace::Map(Context& ctx, const MapOptions& opts) {
   if (!InUserRange(opts.addr, opts.length)) return Errno::kENOMEM;
   if (opts.fd < 0 && opts.shared) return Errno::kEINVAL;  // Nobody could share it.
   int flags = MAP_FIXED | (opts.shared ? MAP_SHARED : MAP_PRIVATE);
   if (opts.fd < 0) flags |= MAP_ANONYMOUS;
   if (opts.populate) flags |= MAP_POPULATE;
   if (opts.noreserve) flags |= MAP_NORESERVE;
+  if (opts.fd < 0 && !opts.populate) {
+    // The new memory is the application's alone, so that its own thread may make it.
+    const auto done =
+        static_cast<SystrapContext&>(ctx).QuickMap(*this, opts.addr, opts.length, opts.prot, flags);
+    if (done.has_value()) {
+      if (done->ok()) sites_.OnMap(opts.addr, opts.length, false);
+      return *done;
+    }
+  }
   RETURN_IF_ERROR(Call(SYS_mmap, opts.addr, opts.length, static_cast<uint64_t>(opts.prot),
                        static_cast<uint64_t>(flags), static_cast<uint64_t>(int64_t{opts.fd}),
                        opts.offset));
@@ -63,9 +72,11 @@ Status SystrapAddressSpace::Map(Context&, const MapOptions& opts) {
   return OkStatus();
 }
 
-Status SystrapAddressSpace::Unmap(Context&, UserAddr addr, uint64_t length) {
+Status SystrapAddressSpace::Unmap(Context& ctx, UserAddr addr, uint64_t length) {
   if (!InUserRange(addr, length)) return Errno::kEINVAL;
   sites_.OnMap(addr, length, false);
+  const auto done = static_cast<SystrapContext&>(ctx).QuickUnmap(*this, addr, length);
+  if (done.has_value()) return *done;
   return Call(SYS_munmap, addr, length);
 }
 
@@ -131,11 +142,19 @@ Status SystrapAddressSpace::Clear(Context&) {
 
 Result<size_t> SystrapAddressSpace::CopyIn(UserAddr src, std::span<std::byte> dst) {
   if (process_->dead()) return Errno::kESRCH;
+  SystrapContext* const ctx = SystrapContext::Current();
+  if (ctx != nullptr && InUserRange(src, dst.size()) && ctx->QuickCopyIn(*this, src, dst)) {
+    return dst.size();
+  }
   return memory_.CopyIn(src, dst);
 }
 
 Result<size_t> SystrapAddressSpace::CopyOut(UserAddr dst, std::span<const std::byte> src) {
   if (process_->dead()) return Errno::kESRCH;
+  SystrapContext* const ctx = SystrapContext::Current();
+  if (ctx != nullptr && InUserRange(dst, src.size()) && ctx->QuickCopyOut(*this, dst, src)) {
+    return src.size();
+  }
   return memory_.CopyOut(dst, src);
 }
 

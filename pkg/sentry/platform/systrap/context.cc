@@ -20,7 +20,12 @@ namespace cvisor::platform::systrap {
 namespace {
 
 constexpr uint64_t kUretprobe = 335;  // Linux 6.11
+thread_local SystrapContext* current_context = nullptr;
+
 constexpr uint64_t kTrapFlag = 0x100;
+// Longer copies are cheaper by process_vm_readv(2).
+constexpr size_t kQuickCopy = 8192;
+static_assert(kQuickCopy <= THREAD_DATA_SIZE);
 constexpr uint64_t kTrapProtection = 13, kTrapBreakpoint = 3, kTrapPage = 14;
 
 }  // namespace
@@ -94,7 +99,10 @@ void SystrapContext::Unbind() {
   as_.reset();
 }
 
+SystrapContext* SystrapContext::Current() { return current_context; }
+
 void SystrapContext::Release() {
+  if (current_context == this) current_context = nullptr;
   SetRunnable(false);
   if (as_) {
     // Nobody wants the FPU state; the CPU time is the last thing to be asked for.
@@ -195,6 +203,7 @@ Event SystrapContext::Switch(AddressSpace& address_space, arch::Registers* regs,
     return {Event::kDead};
   }
   SetRunnable(true);
+  current_context = this;
   if (state_.fetch_or(kInUser, std::memory_order_seq_cst) & kPending) {
     state_.exchange(0, std::memory_order_seq_cst);
     // The caller will not say again that it changed them.
@@ -285,6 +294,70 @@ Event SystrapContext::SignalEvent(arch::Registers* regs) {
     default:
       return {Event::kInterrupt};
   }
+}
+
+bool SystrapContext::CanAskStub(const SystrapAddressSpace& as) const {
+  return as_.get() == &as && spin_.Spins();
+}
+
+StubThread::Quick SystrapContext::AskStub(uint32_t command) {
+  return thread_->DoQuickly(command, spin_.SentryBudget());
+}
+
+bool SystrapContext::QuickCopyIn(const SystrapAddressSpace& as, UserAddr src,
+                                 std::span<std::byte> dst) {
+  if (dst.size() > kQuickCopy || !CanAskStub(as)) return false;
+  ThreadPage& page = thread_->page();
+  page.copy_addr = src;
+  page.copy_length = static_cast<uint32_t>(dst.size());
+  if (AskStub(COMMAND_COPY_IN) != StubThread::Quick::kDone || ReadOnce(page.copy_left) != 0) {
+    return false;
+  }
+  memcpy(dst.data(), reinterpret_cast<const char*>(&page) + THREAD_DATA_OFFSET, dst.size());
+  return true;
+}
+
+bool SystrapContext::QuickCopyOut(const SystrapAddressSpace& as, UserAddr dst,
+                                  std::span<const std::byte> src) {
+  if (src.size() > kQuickCopy || !CanAskStub(as)) return false;
+  ThreadPage& page = thread_->page();
+  page.copy_addr = dst;
+  page.copy_length = static_cast<uint32_t>(src.size());
+  memcpy(reinterpret_cast<char*>(&page) + THREAD_DATA_OFFSET, src.data(), src.size());
+  return AskStub(COMMAND_COPY_OUT) == StubThread::Quick::kDone && ReadOnce(page.copy_left) == 0;
+}
+
+std::optional<Status> SystrapContext::MapByStub(uint32_t command, UserAddr addr, uint64_t length) {
+  ThreadPage& page = thread_->page();
+  page.map_addr = addr;
+  page.map_length = length;
+  switch (AskStub(command)) {
+    case StubThread::Quick::kRefused:
+      return std::nullopt;
+    case StubThread::Quick::kUnderWay:
+      if (!thread_->Finish()) return Status(Errno::kESRCH);
+      break;
+    case StubThread::Quick::kDone:
+      break;
+  }
+  // A stub that lies has less memory than it asked for, or keeps what it had.
+  const int64_t result = ReadOnce(page.map_result);
+  if (result < 0 && result > -4096) return Status(static_cast<Errno>(-result));
+  return OkStatus();
+}
+
+std::optional<Status> SystrapContext::QuickMap(const SystrapAddressSpace& as, UserAddr addr,
+                                               uint64_t length, int prot, int flags) {
+  if (!CanAskStub(as)) return std::nullopt;
+  thread_->page().map_prot = static_cast<uint32_t>(prot);
+  thread_->page().map_flags = static_cast<uint32_t>(flags);
+  return MapByStub(COMMAND_MAP, addr, length);
+}
+
+std::optional<Status> SystrapContext::QuickUnmap(const SystrapAddressSpace& as, UserAddr addr,
+                                                 uint64_t length) {
+  if (!CanAskStub(as)) return std::nullopt;
+  return MapByStub(COMMAND_UNMAP, addr, length);
 }
 
 void SystrapContext::Interrupt() {

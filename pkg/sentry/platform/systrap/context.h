@@ -39,6 +39,17 @@ class SystrapContext : public Context {
   uint64_t UserCpuTimeNs() override;
   void Release() override;
 
+  // The context of the calling thread, which is between two calls of Switch(); or null.
+  static SystrapContext* Current();
+  // Copies, and memory that is mapped and unmapped, by a stub that is awake because it spins for its call's
+  // answer: one hand-over instead of a system call or a wake-up of the agent. False and nullopt if it
+  // does not spin, or could not do all of it: then the usual way is to be tried.
+  bool QuickCopyIn(const SystrapAddressSpace& as, UserAddr src, std::span<std::byte> dst);
+  bool QuickCopyOut(const SystrapAddressSpace& as, UserAddr dst, std::span<const std::byte> src);
+  std::optional<Status> QuickMap(const SystrapAddressSpace& as, UserAddr addr, uint64_t length,
+                                 int prot, int flags);
+  std::optional<Status> QuickUnmap(const SystrapAddressSpace& as, UserAddr addr, uint64_t length);
+
  private:
   enum : uint32_t { kPending = 1, kInUser = 2 };
 
@@ -47,6 +58,9 @@ class SystrapContext : public Context {
   // Leaves the stub thread to the address space.
   void Unbind();
   void SetRunnable(bool runnable);
+  bool CanAskStub(const SystrapAddressSpace& as) const;
+  StubThread::Quick AskStub(uint32_t command);
+  std::optional<Status> MapByStub(uint32_t command, UserAddr addr, uint64_t length);
   // Has the stub carry out COMMAND_XSAVE. ESRCH.
   Status Command(uint32_t command);
   // Puts `state` where the stub loads it from when it next runs the application.

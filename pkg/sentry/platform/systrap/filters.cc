@@ -4,6 +4,7 @@
 #include <linux/audit.h>
 #include <linux/futex.h>
 #include <linux/seccomp.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -45,6 +46,35 @@ struct Place {
   uint32_t action;
 };
 
+// Returns kKill unless [argument 0, + argument 1) is below `end`, the stub region.
+void RequireRangeBelow(FilterBuilder& f, uint64_t end) {
+  constexpr uint32_t kSum = 0, kCarry = 1;  // scratch words
+  constexpr uint32_t kTooHigh = 0x8000;     // of the upper words: so that their sum has no carry
+  for (const size_t word : {ArgHigh(0), ArgHigh(1)}) {
+    f.Load(word);
+    f.ReturnUnlessBelow(kTooHigh, kKill);
+  }
+  f.Load(ArgLow(0));
+  f.CopyToIndex();
+  f.Load(ArgLow(1));
+  f.AddIndex();
+  f.Store(kSum);
+  f.CarryOfSum();
+  f.Store(kCarry);
+  f.Load(ArgHigh(0));
+  f.CopyToIndex();
+  f.Load(ArgHigh(1));
+  f.AddIndex();
+  f.LoadIndexFromStore(kCarry);
+  f.AddIndex();
+  const uint32_t high = static_cast<uint32_t>(end >> 32);
+  f.ReturnUnlessBelow(high + 1, kKill);
+  // Below in the upper word already, or by the lower one.
+  f.SkipUnless(high, 3);
+  f.LoadFromStore(kSum);
+  f.ReturnUnlessBelow(static_cast<uint32_t>(end) + 1, kKill);
+}
+
 }  // namespace
 
 std::vector<sock_filter> MakeAgentFilter(const Layout& layout) {
@@ -56,7 +86,7 @@ std::vector<sock_filter> MakeAgentFilter(const Layout& layout) {
         SYS_msync, SYS_mincore, SYS_membarrier, SYS_getppid, SYS_exit_group,
         // Of threads, until they have their own filter and after it.
         SYS_arch_prctl, SYS_seccomp, SYS_sigaltstack, SYS_sched_setaffinity, SYS_rt_sigreturn,
-        SYS_gettid, SYS_exit, STUB_NOTIFY_NR}) {
+        SYS_gettid, SYS_sched_yield, SYS_exit, STUB_NOTIFY_NR}) {
     f.ReturnIf(static_cast<uint32_t>(nr), kAllow);
   }
   f.SkipUnless(SYS_clone, 9);
@@ -89,6 +119,7 @@ std::vector<sock_filter> MakeThreadFilter(const Layout& layout, bool notify) {
       {SYS_rt_sigreturn, stub_offset::StubSigreturnIp, kAllow},
       {SYS_exit, stub_offset::StubExitIp, kAllow},
       {SYS_arch_prctl, stub_offset::StubArchPrctlIp, kAllow},
+      {SYS_sched_yield, stub_offset::StubYieldIp, kAllow},
       {STUB_NOTIFY_NR, stub_offset::StubNotifyIp, notify ? kAllow : kKill},
   };
   FilterBuilder f;
@@ -120,7 +151,25 @@ std::vector<sock_filter> MakeThreadFilter(const Layout& layout, bool notify) {
       f.Return(p.action);
     }
   }
-  f.Return(kKill);
+  // The application's own memory. No descriptor can be named, and nothing made writable: that stays
+  // with the agent.
+  FilterBuilder map;
+  map.Load(offsetof(seccomp_data, nr));
+  map.ReturnUnless(SYS_mmap, kKill);
+  map.Load(ArgHigh(3));
+  map.ReturnUnless(0, kKill);
+  map.Load(ArgLow(3));
+  map.ClearBits(MAP_NORESERVE);
+  map.ReturnUnless(MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, kKill);
+  RequireRangeBelow(map, layout.base);
+  map.Return(kAllow);
+  f.Load(kIpLow);
+  f.RunIf(static_cast<uint32_t>(layout.at(stub_offset::StubMapIp)), map);
+  f.ReturnUnless(static_cast<uint32_t>(layout.at(stub_offset::StubUnmapIp)), kKill);
+  f.Load(offsetof(seccomp_data, nr));
+  f.ReturnUnless(SYS_munmap, kKill);
+  RequireRangeBelow(f, layout.base);
+  f.Return(kAllow);
   return f.Take();
 }
 

@@ -11,6 +11,7 @@
 
 #include <x86intrin.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -35,32 +36,43 @@ class SpinPolicy {
 
   // TSC ticks that the Sentry may spin for the next event.
   uint64_t SentryBudget() const {
-    return spinning_ && shared_.CoresToSpare() ? kSentrySpinUs * shared_.ticks_per_us : 0;
+    if (!Spins()) return 0;
+    // The first time the stub has to come to another core.
+    return first_ ? kMoveUs * shared_.ticks_per_us : Worthwhile();
   }
   // The same for the stub and its answer.
   uint32_t StubBudget() const {
-    return spinning_ && shared_.CoresToSpare()
-               ? static_cast<uint32_t>(kStubSpinUs * shared_.ticks_per_us)
-               : 0;
+    return Spins() ? static_cast<uint32_t>(Worthwhile()) : 0;
   }
 
-  // The stub was given its turn at `start`, and handed over `now`; `spun`: the Sentry saw it while spinning.
-  void OnEvent(uint64_t start, uint64_t now, bool spun) {
-    const bool quick = now - start < kQuickUs * shared_.ticks_per_us;
+  // The application ran for `ran` ticks. `spun`: the Sentry saw the event while spinning, else it woke up
+  // `latency` ticks after it.
+  void OnEvent(uint64_t ran, uint64_t latency, bool spun) {
+    if (!spun) {
+      const uint64_t now = std::min<uint64_t>(latency, kMaxLatencyUs * shared_.ticks_per_us);
+      latency_ += (static_cast<int64_t>(now) - latency_) / 8;
+    }
+    const bool quick = ran < Worthwhile();
+    first_ = false;
     if (spinning_) {
       if (quick && spun) {
+        credit_ = std::min(credit_ + 1, kMaxCredit);
         if (failures_ > 0 && ++streak_ >= kForgive) {
           streak_ = 0;
           --failures_;
         }
-      } else {
+      } else if ((credit_ -= kFailureCosts) < 0) {
         Stop();
+      } else {
+        // An interrupt, or somebody else's turn. The one that woke the other is on its core now.
+        just_started_ = true;
       }
     } else if (quick) {
       if (++streak_ >= (kStart << failures_)) {
         streak_ = 0;
         spinning_ = true;
         just_started_ = true;
+        credit_ = kStartCredit;
       }
     } else {
       streak_ = 0;
@@ -76,14 +88,24 @@ class SpinPolicy {
   bool TakeStart() {
     const bool b = just_started_;
     just_started_ = false;
+    first_ = b;
     return b;
   }
   bool spinning() const { return spinning_; }
+  // Whether the two sides spin for each other now.
+  bool Spins() const { return spinning_ && shared_.CoresToSpare(); }
 
  private:
-  static constexpr uint64_t kSentrySpinUs = 20, kStubSpinUs = 20, kQuickUs = 12;
+  static constexpr uint64_t kMinSpinUs = 12, kMaxLatencyUs = 50, kMoveUs = 300;
   static constexpr uint32_t kStart = 8, kForgive = 64, kMaxFailures = 8;
 
+  // Spinning ends when it was in vain more often than this once in kFailureCosts times.
+  static constexpr int kStartCredit = 16, kMaxCredit = 256, kFailureCosts = 32;
+
+  // How long it pays to spin: as long as a sleep and a wake-up take, on both sides.
+  uint64_t Worthwhile() const {
+    return std::max(kMinSpinUs * shared_.ticks_per_us, 2 * static_cast<uint64_t>(latency_));
+  }
   void Stop() {
     spinning_ = false;
     just_started_ = false;
@@ -94,6 +116,9 @@ class SpinPolicy {
   SpinShared& shared_;
   bool spinning_ = false;
   bool just_started_ = false;
+  bool first_ = false;     // the hand-over is the first one that is spun for
+  int credit_ = 0;
+  int64_t latency_ = 0;    // of hand-overs to a Sentry that sleeps, in ticks
   uint32_t streak_ = 0;    // quick hand-overs in a row
   uint32_t failures_ = 0;  // times that spinning was in vain, lately
 };

@@ -14,9 +14,11 @@ class SpinTest : public testing::Test {
     shared_.ticks_per_us = 1000;
     shared_.runnable = 1;
   }
-  // Hand-overs that took so long.
-  void Events(int n, uint64_t us, bool spun) {
-    for (int i = 0; i < n; ++i) policy_.OnEvent(5000, 5000 + us * shared_.ticks_per_us, spun);
+  // The application runs so long between hand-overs, which take `latency_us` if the Sentry sleeps.
+  void Events(int n, uint64_t us, bool spun, uint64_t latency_us = 1) {
+    for (int i = 0; i < n; ++i) {
+      policy_.OnEvent(us * shared_.ticks_per_us, latency_us * shared_.ticks_per_us, spun);
+    }
   }
   // How many quick hand-overs it takes to spin; 0 if it never does.
   int EventsToStart() {
@@ -53,6 +55,18 @@ TEST_F(SpinTest, StartsAfterQuickHandOversInARow) {
 
 TEST_F(SpinTest, NeverForSlowHandOvers) {
   Events(1000, 100, false);
+  EXPECT_FALSE(policy_.spinning());
+}
+
+// Where waking up takes long, more pays.
+TEST_F(SpinTest, LongerWhereWakeUpsAreSlow) {
+  Events(100, 60, false, 5);
+  EXPECT_FALSE(policy_.spinning());
+  Events(100, 60, false, 45);
+  EXPECT_TRUE(policy_.spinning());
+  EXPECT_GT(policy_.SentryBudget(), 60 * shared_.ticks_per_us);
+  policy_.OnSleep();
+  Events(1000, 200, false, 1'000'000);
   EXPECT_FALSE(policy_.spinning());
 }
 

@@ -21,6 +21,9 @@ extern const char StubStart[], StubSyscallEntry[], StubSyscallEntryEnd[], StubSi
     StubSignalEntryEnd[], StubMakeFrame[];
 long StubFutex(uint32_t* word, int op, uint32_t value);
 long StubNotify(void);
+long StubYield(void);
+long StubMap(uint64_t addr, uint64_t length, uint32_t prot, uint32_t flags);
+long StubUnmap(uint64_t addr, uint64_t length);
 long StubArchPrctl(int op, uint64_t value);
 void StubExit(void) __attribute__((noreturn));
 
@@ -121,6 +124,7 @@ static uint64_t CopyBytes(struct ThreadPage* t, uint64_t to, uint64_t from, uint
 /* Gives the turn to the Sentry, and waits until it is the stub's again. */
 static void WaitForSentry(struct ThreadPage* t) {
   t->stub_cpu = CurrentCpu();
+  t->handed_over = ReadTsc();
   const uint32_t before = __atomic_exchange_n(&t->state, STATE_SENTRY, __ATOMIC_SEQ_CST);
   /* All: threads of the application may sleep there too. */
   if (before == STATE_STUB_FUTEX) StubFutex(&t->state, FUTEX_WAKE, 0x7fffffff);
@@ -147,45 +151,76 @@ static void WaitForSentry(struct ThreadPage* t) {
   } while (Load(&t->state) == asleep);
 }
 
+/* The last steps to the application: 0 if a kick came meanwhile, and there is an event to report. */
+static int Leave(struct ThreadPage* t) {
+  t->resumed = ReadTsc();
+  t->phase = 0;
+  __asm__ volatile("" ::: "memory");
+  if (__builtin_expect(t->kicked == 0, 1)) return 1;
+  t->phase = 1;
+  t->kicked = 0;
+  t->event = EVENT_INTERRUPT;
+  return 0;
+}
+
+static void DoCommand(struct ThreadPage* t, uint32_t command) {
+  switch (command) {
+    case COMMAND_XSAVE:
+      SaveFpu(t);
+      break;
+    case COMMAND_EXIT:
+      StubExit();
+    case COMMAND_COPY_IN:
+    case COMMAND_COPY_OUT: {
+      const uint64_t data = (uint64_t)At(t, THREAD_DATA_OFFSET), addr = t->copy_addr;
+      const uint32_t length = t->copy_length;
+      t->copy_left = length;
+      if (length > THREAD_DATA_SIZE) break;
+      t->copy_left = (uint32_t)(command == COMMAND_COPY_IN ? CopyBytes(t, data, addr, length)
+                                                           : CopyBytes(t, addr, data, length));
+      break;
+    }
+    case COMMAND_MAP:
+      t->map_result = StubMap(t->map_addr, t->map_length, t->map_prot, t->map_flags);
+      break;
+    case COMMAND_UNMAP:
+      t->map_result = StubUnmap(t->map_addr, t->map_length);
+      break;
+  }
+}
+
 /* Reports t->event, and does what the Sentry says until it says to run the application. */
 static void HandOver(struct ThreadPage* t) {
   for (;;) {
     WaitForSentry(t);
-    const uint32_t command = t->command;
-    if (command == COMMAND_RUN) {
+    if (__builtin_expect(Load(&t->command) == COMMAND_RUN, 1)) {
       const uint32_t flags = t->exit_flags;
       if (__builtin_expect(flags != 0, 0)) {
         t->exit_flags = 0;
         if (flags & EXIT_SET_FS) LoadFsBase(t);
-        if (flags & EXIT_COPY_OUT) {
-          const uint64_t length = t->out_length;
-          if (length <= THREAD_DATA_SIZE &&
-              CopyBytes(t, t->out_addr, (uint64_t)At(t, THREAD_DATA_OFFSET), length) != 0) {
-            t->rax = (uint64_t)-14; /* EFAULT */
-          }
-        }
       }
       if (__builtin_expect(t->fpu != 0, 0)) LoadFpu(t);
       if (__builtin_expect((flags & EXIT_SIGRETURN) != 0, 0)) {
         ((void (*)(void))StubMakeFrame)();
       }
-      t->phase = 0;
-      __asm__ volatile("" ::: "memory");
-      if (__builtin_expect(t->kicked == 0, 1)) return;
-      t->phase = 1;
-      t->kicked = 0;
-      t->event = EVENT_INTERRUPT;
+      if (Leave(t)) return;
       continue;
     }
-    if (command == COMMAND_EXIT) StubExit();
-    if (command == COMMAND_XSAVE) SaveFpu(t);
+    DoCommand(t, __atomic_exchange_n(&t->command, COMMAND_TAKEN, __ATOMIC_SEQ_CST));
     t->event = EVENT_STARTED;
   }
 }
 
 void StubOnSyscall(struct ThreadPage* t) {
+  if (t->rax == __NR_sched_yield && (Agent()->features & AGENT_LOCAL_CALLS) != 0) {
+    /* The host's scheduler is the one to be asked. */
+    StubYield();
+    t->rax = 0;
+    if (Leave(t)) return;
+  } else {
+    t->event = EVENT_SYSCALL;
+  }
   SaveFsBase(t);
-  t->event = EVENT_SYSCALL;
   HandOver(t);
 }
 

@@ -65,6 +65,14 @@
 #define COMMAND_RUN 0   /* go to the application */
 #define COMMAND_XSAVE 1 /* save the FPU state to THREAD_XSAVE_OFFSET */
 #define COMMAND_EXIT 2  /* end this host thread */
+/* Those that the Sentry gives only while the stub is awake, and may take back (to COMMAND_NONE) until the
+ * stub has taken them (COMMAND_TAKEN). */
+#define COMMAND_NONE 3
+#define COMMAND_TAKEN 4
+#define COMMAND_COPY_IN 5  /* copy_length bytes at copy_addr to THREAD_DATA_OFFSET */
+#define COMMAND_COPY_OUT 6 /* and back */
+#define COMMAND_MAP 7      /* mmap(2) of anonymous private memory at map_addr */
+#define COMMAND_UNMAP 8    /* munmap(2) */
 
 /* ThreadPage::event. */
 #define EVENT_STARTED 0   /* first words of a new thread, or a command was carried out */
@@ -75,7 +83,6 @@
 /* ThreadPage::exit_flags: what cannot be done on the short way out. */
 #define EXIT_SET_FS 1    /* load fs_base */
 #define EXIT_SIGRETURN 2 /* leave through rt_sigreturn(2): gs_base and TF */
-#define EXIT_COPY_OUT 4  /* copy out_length bytes of data to out_addr */
 
 /* System call number with which a stub thread hands over through its seccomp listener. No Linux
  * system call has it. */
@@ -85,6 +92,7 @@
 #define AGENT_MAX_OPS 60
 /* AgentPage::features */
 #define AGENT_HAS_FSGSBASE 1 /* the instructions that read and write the segment bases */
+#define AGENT_LOCAL_CALLS 2  /* sched_yield(2) at patched sites needs no Sentry */
 /* AgentOp::kind */
 #define AGENT_OP_CALL 0   /* one system call */
 #define AGENT_OP_FORK 1   /* clone(2) of the process; the child becomes an agent on fork_slab_fd */
@@ -164,7 +172,8 @@ struct ThreadPage {
   uint32_t sentry_cpu;
   uint32_t stub_cpu;
   uint32_t use_notify; /* hand over by STUB_NOTIFY_NR when sleeping, not by futex */
-  uint64_t reserved0;
+  /* TSC when the application began to run, and when it ended: hints for spinning. */
+  uint64_t resumed;
   /* The application's registers. The first line has what most calls need. */
   uint64_t rax, rdi, rsi, rdx, r10, r8, r9, rip;
   uint64_t rsp, rflags, rcx, r11, rbx, rbp, r12, r13;
@@ -182,13 +191,16 @@ struct ThreadPage {
   /* Where to go on when the stub's own access to the application's memory faults. */
   uint64_t fixup;
   uint32_t tid; /* set by the host; 0 when the thread ended */
-  /* EXIT_COPY_OUT. */
-  uint32_t out_length;
-  uint64_t out_addr;
-  /* Input that came along: in_length bytes at in_addr are at THREAD_DATA_OFFSET. 0: none. */
-  uint64_t in_addr;
-  uint32_t in_length;
-  uint32_t copy_in; /* set by the Sentry: bring input along */
+  uint32_t reserved1;
+  uint64_t handed_over;
+  /* COMMAND_COPY_*. copy_left: how much was not copied, for a fault. */
+  uint64_t copy_addr;
+  uint32_t copy_length;
+  uint32_t copy_left;
+  /* COMMAND_MAP, COMMAND_UNMAP. */
+  uint64_t map_addr, map_length;
+  uint32_t map_prot, map_flags;
+  int64_t map_result;
 };
 
 struct AgentOp {

@@ -147,6 +147,30 @@ entry StubArchPrctl
 entry StubArchPrctlIp
   ret
 
+/* StubYield(). */
+entry StubYield
+  mov $__NR_sched_yield, %eax
+  syscall
+entry StubYieldIp
+  ret
+
+/* StubMap(addr, length, prot, flags): anonymous memory. */
+entry StubMap
+  mov $__NR_mmap, %eax
+  mov %rcx, %r10
+  mov $-1, %r8
+  xor %r9d, %r9d
+  syscall
+entry StubMapIp
+  ret
+
+/* StubUnmap(addr, length). */
+entry StubUnmap
+  mov $__NR_munmap, %eax
+  syscall
+entry StubUnmapIp
+  ret
+
 /* StubExit(): ends the thread. */
 entry StubExit
   mov $__NR_exit, %eax

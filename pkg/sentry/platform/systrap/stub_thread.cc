@@ -7,7 +7,9 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <x86intrin.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -94,13 +96,12 @@ void StubThread::Kill(const char* why) {
   process_->Kill();
 }
 
-void StubThread::WakeStub(uint32_t before, bool elsewhere) {
+void StubThread::WakeStub(uint32_t before) {
   if (before == STATE_SENTRY_FUTEX) {
     FutexWake(&page_.state);
     return;
   }
   if (before != STATE_SENTRY_NOTIFY || listener_ < 0) return;
-  if (elsewhere) ioctl(listener_, SECCOMP_IOCTL_NOTIF_SET_FLAGS, uint64_t{0});
   for (;;) {
     if (notification_ == 0 && !Receive()) break;
     seccomp_notif_resp answer{};
@@ -108,30 +109,79 @@ void StubThread::WakeStub(uint32_t before, bool elsewhere) {
     if (ioctl(listener_, SECCOMP_IOCTL_NOTIF_SEND, &answer) == 0) break;
     if (errno != ENOENT || process_->dead()) break;
   }
-  if (elsewhere) {
-    ioctl(listener_, SECCOMP_IOCTL_NOTIF_SET_FLAGS, uint64_t{SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP});
-  }
+}
+
+void StubThread::MoveAway() {
+  // The host would wake it here, where we are going to spin: other cores count as idle only if they share
+  // a cache. When it has arrived it may go where the host likes again.
+  cpu_set_t others;
+  memcpy(&others, process_->slab().agent().cpus, sizeof(others));
+  CPU_CLR(sched_getcpu(), &others);
+  moving_ = sched_setaffinity(tid_, sizeof(others), &others) == 0;
+}
+
+void StubThread::Arrived() {
+  moving_ = false;
+  sched_setaffinity(tid_, sizeof(process_->slab().agent().cpus),
+                    reinterpret_cast<const cpu_set_t*>(process_->slab().agent().cpus));
 }
 
 void StubThread::Give(uint32_t command, bool elsewhere) {
-  page_.command = command;
-  WakeStub(__atomic_exchange_n(&page_.state, STATE_STUB, __ATOMIC_SEQ_CST), elsewhere);
+  if (outstanding_ && !Finish()) return;
+  if (elsewhere) MoveAway();
+  __atomic_store_n(&page_.command, command, __ATOMIC_RELAXED);
+  WakeStub(__atomic_exchange_n(&page_.state, STATE_STUB, __ATOMIC_SEQ_CST));
+}
+
+bool StubThread::SpinForTurn(uint64_t budget) {
+  const uint64_t start = __rdtsc();
+  while (Load(page_.state) < STATE_SENTRY) {
+    if (__rdtsc() - start > budget) return false;
+    _mm_pause();
+  }
+  return true;
+}
+
+StubThread::Quick StubThread::DoQuickly(uint32_t command, uint64_t budget) {
+  if (outstanding_) {
+    if (Load(page_.state) < STATE_SENTRY) return Quick::kRefused;
+    outstanding_ = false;
+  }
+  __atomic_store_n(&page_.command, command, __ATOMIC_RELAXED);
+  uint32_t awake = STATE_SENTRY;
+  if (!__atomic_compare_exchange_n(&page_.state, &awake, STATE_STUB, false, __ATOMIC_SEQ_CST,
+                                   __ATOMIC_SEQ_CST)) {
+    return Quick::kRefused;
+  }
+  if (SpinForTurn(budget)) return Quick::kDone;
+  // Its core is somebody else's now. If it has not begun yet it never will.
+  outstanding_ = true;
+  if (__atomic_compare_exchange_n(&page_.command, &command, COMMAND_NONE, false, __ATOMIC_SEQ_CST,
+                                  __ATOMIC_SEQ_CST)) {
+    return Quick::kRefused;
+  }
+  if (!SpinForTurn(budget)) return Quick::kUnderWay;
+  outstanding_ = false;
+  return Quick::kDone;
+}
+
+bool StubThread::Finish() {
+  // Nothing that the stub does for us takes long. The wait is for the stub's core, which the host gives it.
+  constexpr useconds_t kLookEveryUs = 50;
+  constexpr int kLooks = 30'000'000 / kLookEveryUs;
+  for (int i = 0; Load(page_.state) < STATE_SENTRY; ++i) {
+    if (process_->dead()) return false;
+    if (i == kLooks) Kill("a command's end");
+    usleep(kLookEveryUs);
+  }
+  outstanding_ = false;
+  return !process_->dead();
 }
 
 bool StubThread::Await(SpinPolicy& spin) {
   const uint64_t start = __rdtsc();
-  uint64_t now = start;
-  bool spun = false;
-  if (const uint64_t budget = spin.SentryBudget(); budget != 0) {
-    do {
-      if (Load(page_.state) >= STATE_SENTRY) {
-        spun = true;
-        break;
-      }
-      _mm_pause();
-      now = __rdtsc();
-    } while (now - start < budget);
-  }
+  const uint64_t budget = spin.SentryBudget();
+  const bool spun = budget != 0 && SpinForTurn(budget);
   if (!spun) {
     const uint32_t asleep = listener_ >= 0 ? STATE_STUB_NOTIFY : STATE_STUB_FUTEX;
     for (;;) {
@@ -155,9 +205,14 @@ bool StubThread::Await(SpinPolicy& spin) {
         FutexWait(&page_.state, asleep);
       }
     }
-    now = __rdtsc();
   }
-  spin.OnEvent(start, now, spun);
+  if (moving_) Arrived();
+  // What the stub says of times is only a hint, but must not be nonsense.
+  const uint64_t elapsed = __rdtsc() - start;
+  const uint64_t handed_over = __atomic_load_n(&page_.handed_over, __ATOMIC_RELAXED);
+  const uint64_t ran = handed_over - __atomic_load_n(&page_.resumed, __ATOMIC_RELAXED);
+  const uint64_t latency = start + elapsed - handed_over;
+  spin.OnEvent(std::min(ran, elapsed), std::min(latency, elapsed), spun);
   if (process_->dead()) return false;
   return true;
 }

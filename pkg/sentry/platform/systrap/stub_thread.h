@@ -36,14 +36,31 @@ class StubThread {
   // Waits for the thread's first words. ESRCH if the process died. Must be called before the rest.
   Status Start();
 
-  // Gives the stub its turn: command is COMMAND_*. `elsewhere`: wakes it on another core if one is idle,
-  // as the caller is going to spin.
+  // Gives the stub its turn: command is COMMAND_*. `elsewhere`: on another core, as the caller is going to
+  // spin.
   void Give(uint32_t command, bool elsewhere);
   // Waits for the Sentry's turn. False if the process died, or was killed for what it wrote to the page.
   bool Await(SpinPolicy& spin);
 
+  // Has the stub carry out a command while it spins for us. The caller may hold locks: this takes some
+  // `budget` ticks at most, whatever the application does.
+  enum class Quick {
+    kDone,
+    kRefused,   // the stub sleeps, or was too slow, and will not do it
+    kUnderWay,  // it has begun. Finish() waits for the end
+  };
+  Quick DoQuickly(uint32_t command, uint64_t budget);
+  // Waits for the end of a command that is under way; false if the process died, or was killed because
+  // there is no end.
+  bool Finish();
+
  private:
-  void WakeStub(uint32_t before, bool elsewhere);
+  // The state if the Sentry has the turn, or the process is dead; spins for `budget` ticks.
+  bool SpinForTurn(uint64_t budget);
+  void WakeStub(uint32_t before);
+  // Onto another core than ours, and the end of that.
+  void MoveAway();
+  void Arrived();
   // Takes the notification that the stub sent, or is about to send. False if there will be none.
   bool Receive();
   // The thread does not do what stubs do. Nothing that it shares with us can be relied on any more.
@@ -56,6 +73,9 @@ class StubThread {
   uint64_t past_cpu_ns_ = 0;
   // The listener's descriptor, in the table that the stub shares with us; ours to close. Or -1.
   int listener_;
+  // The stub was given a turn that was not waited for to the end.
+  bool outstanding_ = false;
+  bool moving_ = false;
   uint64_t notification_ = 0;  // id of the one to be answered, or 0
 };
 

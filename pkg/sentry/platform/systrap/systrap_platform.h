@@ -22,6 +22,8 @@ struct Options {
   bool notify = true;
   // Spin for each other while there are cores to spare.
   bool spin = true;
+  // Let the stub answer calls that need nothing of the Sentry. Not where all calls are to be seen.
+  bool local_calls = true;
 };
 
 // Makes the platform; null with a one-line reason in *error when the host does not allow it. To be

@@ -148,6 +148,7 @@ std::string SystrapPlatform::MeasureXsave() {
 
 std::string SystrapPlatform::MakeTemplate() {
   if ((getauxval(AT_HWCAP2) & kHwcap2Fsgsbase) != 0) stub_features_ |= AGENT_HAS_FSGSBASE;
+  if (options_.local_calls) stub_features_ |= AGENT_LOCAL_CALLS;
   if (std::string e = MeasureXsave(); !e.empty()) return e;
   timespec time0, time1;
   clock_gettime(CLOCK_MONOTONIC, &time0);
