@@ -123,7 +123,7 @@ void Task::ExitNow() {
   kernel_.dispatcher().OnExit(*this, exit_status_);
   const auto usage =
       mm_ != nullptr && mm_->users() == 1 ? mm_->as().GetUsage() : platform::AddressSpace::Usage{};
-  const uint64_t peak_rss = mm_ != nullptr ? mm_->stats().peak_rss : 0;
+  const uint64_t peak_rss = mm_ != nullptr ? mm_->peak_rss_seen() : 0;
   Ref<mm::MemoryManager> mm = mm_;
   ReleaseMm(/*for_exec=*/false);
   {

@@ -148,6 +148,8 @@ class MemoryManager : public RefCounted {
     uint64_t peak_vm = 0, peak_rss = 0;
   };
   Stats stats() const;
+  // The highest resident size that somebody has seen so far, in bytes, without asking the platform.
+  uint64_t peak_rss_seen() const { return peak_rss_.load(); }
 
   // Key of a futex(2) word. Private futexes are keyed by (this, addr); shared ones by what is
   // mapped.

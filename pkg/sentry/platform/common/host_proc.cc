@@ -82,9 +82,12 @@ AddressSpace::Usage HostProc::ReadUsage(pid_t pid) const {
 
 uint64_t HostProc::ReadThreadCpuNs(pid_t pid, pid_t tid) const {
   // Thread CPU clocks are for threads of one's own process only. The first field is what we want.
-  const std::string text =
-      ReadFile(std::to_string(pid) + "/task/" + std::to_string(tid) + "/schedstat");
-  return strtoull(text.c_str(), nullptr, 10);
+  const UniqueFd fd =
+      OpenFile(std::to_string(pid) + "/task/" + std::to_string(tid) + "/schedstat",
+               O_RDONLY | O_CLOEXEC);
+  char text[64] = {};
+  if (!fd.valid() || read(fd.get(), text, sizeof(text) - 1) <= 0) return 0;
+  return strtoull(text, nullptr, 10);
 }
 
 std::vector<HostMapping> ParseMaps(const std::string& text) {

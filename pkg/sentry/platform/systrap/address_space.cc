@@ -186,13 +186,16 @@ AddressSpace::Usage SystrapAddressSpace::GetUsage() {
   return u;
 }
 
-Result<std::unique_ptr<StubThread>> SystrapAddressSpace::Claim() {
+Result<std::unique_ptr<StubThread>> SystrapAddressSpace::Claim(bool listener) {
   uint32_t index;
   {
     MutexLock lock(mu_);
-    if (!parked_.empty()) {
-      auto thread = std::move(parked_.back());
-      parked_.pop_back();
+    const auto it = std::find_if(parked_.begin(), parked_.end(), [listener](const auto& thread) {
+      return !listener || thread->has_listener();
+    });
+    if (it != parked_.end()) {
+      auto thread = std::move(*it);
+      parked_.erase(it);
       return thread;
     }
     if (next_index_ >= SLAB_MAX_THREADS) return Errno::kEAGAIN;
@@ -202,7 +205,7 @@ Result<std::unique_ptr<StubThread>> SystrapAddressSpace::Claim() {
   // Its page must be as the thread expects it before it runs.
   ThreadPage& page = process_->slab().thread(index);
   page.self = platform_.layout().thread_page(index);
-  auto made = process_->agent().MakeThread(platform_.layout(), index, platform_.options().notify);
+  auto made = process_->agent().MakeThread(platform_.layout(), index, listener);
   if (!made.ok()) {
     MutexLock lock(mu_);
     if (index + 1 == next_index_) --next_index_;

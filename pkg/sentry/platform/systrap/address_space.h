@@ -41,8 +41,9 @@ class SystrapAddressSpace : public AddressSpace, private CallSites::Host {
   Result<uint32_t> Load32(UserAddr addr) override;
   Usage GetUsage() override;
 
-  // A thread for a context: one that waits, or a new one. EAGAIN if there cannot be more.
-  Result<std::unique_ptr<StubThread>> Claim();
+  // A thread for a context: one that waits, or a new one. `listener`: one that sleeps in notifications.
+  // EAGAIN if there cannot be more.
+  Result<std::unique_ptr<StubThread>> Claim(bool listener);
   // Gives it back; it must have the turn of the Sentry.
   void Park(std::unique_ptr<StubThread> thread);
 

@@ -26,6 +26,8 @@ constexpr uint64_t kTrapFlag = 0x100;
 // Longer copies are cheaper by process_vm_readv(2).
 constexpr size_t kQuickCopy = 8192;
 static_assert(kQuickCopy <= THREAD_DATA_SIZE);
+// Sleeps on a futex that cost as much more as making a listener does.
+constexpr uint32_t kListenerPays = 200;
 constexpr uint64_t kTrapProtection = 13, kTrapBreakpoint = 3, kTrapPage = 14;
 
 }  // namespace
@@ -53,14 +55,27 @@ Status SystrapContext::Bind(SystrapAddressSpace& as) {
   if (as_.get() == &as) return as.process().dead() ? Status(Errno::kESRCH) : OkStatus();
   if (as_) Unbind();
   if (claimed_as_.get() == &as) {
-    thread_ = std::move(claimed_);
     claimed_as_.reset();
-  } else {
-    ASSIGN_OR_RETURN(thread_, as.Claim());
-    if (pending_xsave_.empty()) {
-      pending_xsave_.assign(platform_.initial_xsave().begin(), platform_.initial_xsave().end());
-    }
+    return Adopt(as, std::move(claimed_));
   }
+  ASSIGN_OR_RETURN(auto thread, as.Claim(/*listener=*/false));
+  if (pending_xsave_.empty()) {
+    pending_xsave_.assign(platform_.initial_xsave().begin(), platform_.initial_xsave().end());
+  }
+  return Adopt(as, std::move(thread));
+}
+
+void SystrapContext::MoveToListener() {
+  const Ref<SystrapAddressSpace> as = as_;
+  auto thread = as->Claim(/*listener=*/true);
+  if (!thread.ok()) return;
+  Unbind();
+  // An error is seen by the next who looks: the process is dead.
+  (void)Adopt(*as, std::move(*thread));
+}
+
+Status SystrapContext::Adopt(SystrapAddressSpace& as, std::unique_ptr<StubThread> thread) {
+  thread_ = std::move(thread);
   as_ = Ref<SystrapAddressSpace>(&as);
   loaded_ = false;
   kick_tid_.store(0, std::memory_order_relaxed);
@@ -201,6 +216,11 @@ Event SystrapContext::Switch(AddressSpace& address_space, arch::Registers* regs,
       LogWarning("systrap: no stub thread to run in: %s", ErrnoName(s.error()));
     }
     return {Event::kDead};
+  }
+  // A listener makes hand-overs cheaper and the thread dearer: short-lived ones go without.
+  if (platform_.options().notify && !thread_->has_listener() &&
+      thread_->futex_sleeps() >= kListenerPays) {
+    MoveToListener();
   }
   SetRunnable(true);
   current_context = this;
@@ -425,7 +445,7 @@ Status SystrapContext::CloneInto(Context& child_context, AddressSpace& address_s
   auto& as = static_cast<SystrapAddressSpace&>(address_space);
   if (child.as_ || child.claimed_as_) return Errno::kEINVAL;
   ASSIGN_OR_RETURN(child.pending_xsave_, GetXsave());
-  ASSIGN_OR_RETURN(child.claimed_, as.Claim());
+  ASSIGN_OR_RETURN(child.claimed_, as.Claim(/*listener=*/false));
   child.claimed_as_ = Ref<SystrapAddressSpace>(&as);
   return OkStatus();
 }

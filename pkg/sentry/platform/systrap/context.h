@@ -55,6 +55,10 @@ class SystrapContext : public Context {
 
   // ESRCH if the stub process is dead, EAGAIN if it has no thread for us.
   Status Bind(SystrapAddressSpace& as);
+  // Takes over a stub thread of `as`. ESRCH.
+  Status Adopt(SystrapAddressSpace& as, std::unique_ptr<StubThread> thread);
+  // Goes on in a stub thread that has a listener, if one can be had.
+  void MoveToListener();
   // Leaves the stub thread to the address space.
   void Unbind();
   void SetRunnable(bool runnable);

@@ -203,6 +203,7 @@ bool StubThread::Await(SpinPolicy& spin) {
         if (!Receive()) return false;
       } else {
         FutexWait(&page_.state, asleep);
+        ++futex_sleeps_;
       }
     }
   }

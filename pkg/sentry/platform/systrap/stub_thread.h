@@ -28,6 +28,9 @@ class StubThread {
 
   ThreadPage& page() { return page_; }
   pid_t tid() const { return tid_; }
+  bool has_listener() const { return listener_ >= 0; }
+  // How often the Sentry has slept on a futex for this thread.
+  uint32_t futex_sleeps() const { return futex_sleeps_; }
   StubProcess& process() { return *process_; }
   // CPU time that it used for earlier contexts.
   uint64_t past_cpu_ns() const { return past_cpu_ns_; }
@@ -75,6 +78,7 @@ class StubThread {
   int listener_;
   // The stub was given a turn that was not waited for to the end.
   bool outstanding_ = false;
+  uint32_t futex_sleeps_ = 0;
   bool moving_ = false;
   uint64_t notification_ = 0;  // id of the one to be answered, or 0
 };

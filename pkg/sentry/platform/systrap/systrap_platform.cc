@@ -133,7 +133,7 @@ Result<std::unique_ptr<Slab>> SystrapPlatform::NewSlab() {
   slab->thread(0).self = layout_.thread_page(0);
   slab->agent().features = stub_features_;
   memcpy(slab->agent().cpus, &cpus_, sizeof(cpus_));
-  Agent::PrepareFirstThread(*slab, layout_, 0, options_.notify);
+  Agent::PrepareFirstThread(*slab, layout_, 0, /*notify=*/false);
   return slab;
 }
 
