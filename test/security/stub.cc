@@ -156,6 +156,10 @@ void Attackers::Start(const std::function<void()>& body, const std::function<voi
   const pid_t pid = fork();
   ASSERT_THAT(pid, Succeeds());
   if (pid == 0) {
+    // With registers that were written over it makes any call, fork(2) too. Its children must be
+    // found, and not hold the pipes of the witness open.
+    setpgid(0, 0);
+    close_range(3, ~0u, 0);
     body();
     _exit(0);
   }
@@ -182,6 +186,7 @@ void Attackers::Look() {
       continue;
     }
     EXPECT_THAT(pid, SucceedsWith(a.pid));
+    kill(-a.pid, SIGKILL);
     if (a.done) a.done(status);
     running_.erase(running_.begin() + static_cast<ptrdiff_t>(i));
   }
