@@ -148,7 +148,7 @@ void Console::Pump() {
       if (n > 0) {
         to_master.assign(buffer, static_cast<size_t>(n)), progress = true;
       } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-        host_open = false;
+        break;  // runsc's terminal has hung up, or runsc is gone
       }
     }
     if (progress) continue;
@@ -162,6 +162,8 @@ void Console::Pump() {
     if (read(wake_.get(), &count, sizeof(count)) < 0) continue;  // nothing to take
   }
   master_->wait_queue()->Unregister(&waker);
+  // The slave hangs up.
+  master_.reset();
 }
 
 }  // namespace cvisor::runsc::boot

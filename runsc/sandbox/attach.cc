@@ -13,11 +13,13 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <string>
+#include <utility>
 
 #include "pkg/base/log.h"
 #include "runsc/sandbox/sandbox.h"
@@ -56,6 +58,10 @@ class HostTerminal {
   int fd() const { return fd_.get(); }
   bool valid() const { return fd_.valid(); }
   bool raw() const { return raw_; }
+  bool HungUp() const {
+    pollfd fd{fd_.get(), 0, 0};
+    return fd_.valid() && poll(&fd, 1, 0) == 1 && (fd.revents & (POLLHUP | POLLERR)) != 0;
+  }
   // VINTR, VQUIT of the settings before raw mode.
   char Key(int which) const { return static_cast<char>(saved_.c_cc[which]); }
 
@@ -122,10 +128,10 @@ class Attachment {
                      {tty_.valid() ? tty_.fd() : -1, 0, 0}};
     if (to_tty_.empty()) fds[2].events |= POLLIN;
     if (!to_console_.empty()) fds[2].events |= POLLOUT;
-    if (to_console_.empty() && tty_.raw() && !tty_eof_) fds[3].events |= POLLIN;
+    if (to_console_.empty() && tty_.raw() && !tty_hung_up_) fds[3].events |= POLLIN;
     if (!to_tty_.empty()) fds[3].events |= POLLOUT;
     if (fds[2].events == 0) fds[2].fd = -1;
-    if (fds[3].events == 0) fds[3].fd = -1;
+    if (tty_hung_up_) fds[3].fd = -1;
     const int timeout = tty_.valid() && !tty_.raw() ? kBackgroundPollMs : -1;
     const int n = poll(fds, 4, timeout);
     if (n < 0 && errno != EINTR) return FailureFromErrno("poll", errno);
@@ -134,7 +140,8 @@ class Attachment {
     if (fds[0].revents != 0) HandleSignals();
     if (fds[3].revents != 0) {
       if ((fds[3].revents & POLLOUT) != 0) Flush(tty_.fd(), &to_tty_);
-      if ((fds[3].revents & (POLLIN | POLLHUP | POLLERR)) != 0) ReadTty();
+      if ((fds[3].revents & POLLIN) != 0) ReadTty();
+      if ((fds[3].revents & (POLLHUP | POLLERR)) != 0) HangUp();
     }
     if (fds[2].revents != 0) {
       if ((fds[2].revents & POLLOUT) != 0) Flush(sandbox_.console().get(), &to_console_);
@@ -158,8 +165,16 @@ class Attachment {
         to_console_.clear();
       }
     } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-      tty_eof_ = true;  // hung up; SIGHUP is on its way to whoever it concerns
+      HangUp();
     }
+  }
+
+  // The terminal is gone: so is the container's, which sends SIGHUP to whoever it concerns.
+  void HangUp() {
+    if (std::exchange(tty_hung_up_, true)) return;
+    to_console_.clear();
+    to_tty_.clear();
+    if (sandbox_.console().valid()) shutdown(sandbox_.console().get(), SHUT_WR);
   }
 
   void ReadConsole() {
@@ -212,6 +227,10 @@ class Attachment {
       if (sig == SIGCONT) tty_.Enter();
       // The kernel sends to groups (a key on a terminal, hangup), people send to processes.
       const bool group = info.ssi_code == SI_KERNEL;
+      if (sig == SIGHUP && group && tty_.HungUp()) {
+        HangUp();
+        continue;
+      }
       SendSignal(sig, group ? control::SignalRequest::FOREGROUND : control::SignalRequest::INIT);
     }
   }
@@ -266,7 +285,7 @@ class Attachment {
   HostTerminal tty_;
   UniqueFd signals_;
   std::string to_console_, to_tty_;
-  bool tty_eof_ = false;
+  bool tty_hung_up_ = false;
   bool typed_interrupt_ = false, typed_quit_ = false;  // by the last thing typed
   bool done_ = false;
   int status_ = 0;

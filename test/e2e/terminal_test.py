@@ -288,9 +288,22 @@ class TerminalTest(unittest.TestCase):
     def test_hang_up(self):
         t = self.shell()
         self.run_line(t, "echo $((7))-", "7-")
+        self.hang_up(t)
+
+    def hang_up(self, t):
         os.close(t.fd)
         self.assertTrue(runsc_testing.wait_until(
             lambda: os.waitpid(t.pid, os.WNOHANG)[0] != 0, 20))
+
+    def test_hang_up_of_one_who_ignores_it(self):
+        t = self.start("/bin/bash", "-c", "trap '' HUP; echo wait-$((8)); cat; exec sleep 0.1")
+        t.expect("wait-8")
+        self.hang_up(t)  # cat reads the end
+
+    def test_hang_up_is_a_signal(self):
+        t = self.start("/bin/bash", "-c", "echo sleep-$((9)); sleep 100; true")
+        t.expect("sleep-9")
+        self.hang_up(t)
 
 
 class Native(TerminalTest):
