@@ -301,7 +301,7 @@ class TerminalTest(unittest.TestCase):
         self.hang_up(t)  # cat reads the end
 
     def test_hang_up_is_a_signal(self):
-        t = self.start("/bin/bash", "-c", "echo sleep-$((9)); sleep 100; true")
+        t = self.start("/bin/bash", "-c", "trap 'kill $!; exit' HUP; sleep 100 & echo sleep-$((9)); wait")
         t.expect("sleep-9")
         self.hang_up(t)
 
