@@ -228,6 +228,7 @@ class TerminalTest(unittest.TestCase):
         t.expect("$ ")
         # Ctrl-Z out of vi and back.
         t.send("vi\r")
+        t.expect("~")  # its screen
         self.wait_for_job(t)
         t.send("\x1a")
         t.expect("Stopped")

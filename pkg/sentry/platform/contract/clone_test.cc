@@ -150,8 +150,8 @@ TEST_F(PlatformTest, ThreadsComeAndGo) {
     });
     t.join();
   }
-  // One may wait for the next context to come.
-  EXPECT_TRUE(Eventually([&] { return CountThreads(StubPid(*as_)) <= stub_threads + 1; }));
+  // One may wait for the next context to come, and one may have been left for a thread of another kind.
+  EXPECT_TRUE(Eventually([&] { return CountThreads(StubPid(*as_)) <= stub_threads + 2; }));
   EXPECT_TRUE(Eventually([&] { return CountThreads(getpid()) <= own_threads; }));
 }
 

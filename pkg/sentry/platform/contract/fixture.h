@@ -34,8 +34,8 @@ int CountThreads(pid_t pid);
 
 // Waits until something that the host does in its own time is done.
 template <typename F>
-bool Eventually(F&& f) {
-  for (int i = 0; i < 2000; ++i) {
+bool Eventually(F&& f, int tries = 2000) {
+  for (int i = 0; i < tries; ++i) {
     if (f()) return true;
     usleep(1000);
   }

@@ -48,9 +48,13 @@ TEST_F(PlatformTest, InterruptEndsALoop) {
   }
 }
 
-TEST_F(PlatformTest, NoInterruptIsLost) {
-  // Calls and kicks race; each kick must be seen by a Switch that ends after it.
+// Calls and kicks race; each kick must be seen by a Switch that ends after it. With an application
+// that uses GS, and so leaves the stub of some platforms by another way, as well.
+class LostInterruptTest : public PlatformTest, public testing::WithParamInterface<uint64_t> {};
+
+TEST_P(LostInterruptTest, NoInterruptIsLost) {
   Load(EndlessLoop());
+  regs_.gs_base = GetParam();
   std::atomic<int> asked{0}, seen{0};
   constexpr int kRounds = 2000;
   std::thread t([&] {
@@ -62,11 +66,13 @@ TEST_F(PlatformTest, NoInterruptIsLost) {
   });
   while (seen < kRounds) {
     ASSERT_EQ(Run(seen == 0).kind, Event::kInterrupt);
+    ASSERT_EQ(regs_.gs_base, GetParam());
     seen = asked.load();
     seen.notify_one();
   }
   t.join();
 }
+INSTANTIATE_TEST_SUITE_P(GsBase, LostInterruptTest, testing::Values(0, kData));
 
 TEST_F(PlatformTest, InterruptsDuringMappingOperationsAndCalls) {
   Load(SyscallLoop());
@@ -187,13 +193,17 @@ TEST_F(PlatformTest, IdlePlatformUsesNoCpu) {
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
     return ts.tv_sec * 1000000000 + ts.tv_nsec;
   };
-  rusage before, after;
-  getrusage(RUSAGE_SELF, &before);
-  const auto start = cpu();
-  usleep(300000);
-  getrusage(RUSAGE_SELF, &after);
-  EXPECT_LT(cpu() - start, 1'000'000);
-  EXPECT_LE(after.ru_nvcsw - before.ru_nvcsw, 3);
+  // What a busy machine did not let it finish yet is not idling.
+  EXPECT_TRUE(Eventually(
+      [&] {
+        rusage before, after;
+        getrusage(RUSAGE_SELF, &before);
+        const auto start = cpu();
+        usleep(300000);
+        getrusage(RUSAGE_SELF, &after);
+        return cpu() - start < 1'000'000 && after.ru_nvcsw - before.ru_nvcsw <= 3;
+      },
+      20));
 }
 
 // A Sentry that is killed takes its stubs along, traced or parked.

@@ -272,6 +272,14 @@ static void LoadRegisters(struct sigcontext_64* c, const struct ThreadPage* t) {
   c->r15 = t->r15;
 }
 
+/* An event that comes when all but the FPU's state, at `fpu`, is in the page. */
+static void ReportOnTheWayOut(struct ThreadPage* t, uint64_t fpu) {
+  WriteGsBase((uint64_t)t);
+  SaveFsBase(t);
+  if (t->fpu == 0) t->fpu = fpu;
+  HandOver(t);
+}
+
 /* Returns 1 to go on from the ThreadPage, 0 to go back to where the signal arrived. */
 int StubOnSignal(int sig, siginfo_t* info, struct ucontext* uc, uint32_t old_phase,
                  struct ThreadPage* t) {
@@ -281,30 +289,30 @@ int StubOnSignal(int sig, siginfo_t* info, struct ucontext* uc, uint32_t old_pha
   const uint64_t fpu = (uint64_t)c->fpstate - (uint64_t)t;
   if (ip - start < STUB_TEXT_SIZE) {
     if (sig == STUB_KICK_SIGNAL) {
-      /* Not yet noted that an event is under way: it is all the same. */
       if (ip - (uint64_t)StubSyscallEntry <
-              (uint64_t)StubSyscallEntryEnd - (uint64_t)StubSyscallEntry ||
-          ip - (uint64_t)StubSignalEntry <
-              (uint64_t)StubSignalEntryEnd - (uint64_t)StubSignalEntry) {
+          (uint64_t)StubSyscallEntryEnd - (uint64_t)StubSyscallEntry) {
+        /* The Sentry is about to be told of a call: that is as good. */
         t->phase = old_phase;
         return 0;
       }
-      if (old_phase != 0) {
+      if (old_phase != 0 || ip - (uint64_t)StubSignalEntry <
+                                (uint64_t)StubSignalEntryEnd - (uint64_t)StubSignalEntry) {
+        /* The other signal may be one that the Sentry is not told of: for the way out. */
+        t->phase = old_phase;
         t->kicked = 1;
         return 0;
       }
       /* On the way out: the page has all that the application will have. */
-      WriteGsBase((uint64_t)t);
       t->event = EVENT_INTERRUPT;
-      if (t->fpu == 0) t->fpu = fpu;
-      HandOver(t);
+      ReportOnTheWayOut(t, fpu);
       return 1;
     }
     if (sig == SIGILL && ip == (uint64_t)StubMakeFrame) {
       LoadRegisters(c, t);
       LeaveGs(t);
-      t->phase = 0;
-      return 0;
+      if (Leave(t)) return 0;
+      ReportOnTheWayOut(t, fpu);
+      return 1;
     }
     if (t->fixup != 0) {
       c->ip = t->fixup;
