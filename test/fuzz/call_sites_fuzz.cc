@@ -143,7 +143,7 @@ class Fuzzer {
 
   std::vector<uint8_t> original_;
   CodeHost host_;
-  std::unique_ptr<CallSites> sites_ = std::make_unique<CallSites>(nullptr);
+  std::unique_ptr<CallSites> sites_ = std::make_unique<CallSites>();
 };
 
 }  // namespace

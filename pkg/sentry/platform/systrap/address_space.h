@@ -22,7 +22,10 @@ namespace cvisor::platform::systrap {
 class SystrapAddressSpace : public AddressSpace, private CallSites::Host {
  public:
   // Takes over a process whose first batch makes thread 0. `sites`: what is patched in it.
-  SystrapAddressSpace(SystrapPlatform& platform, Ref<StubProcess> process, const CallSites* sites);
+  SystrapAddressSpace(SystrapPlatform& platform, Ref<StubProcess> process);
+  // A copy of the one that has `sites`.
+  SystrapAddressSpace(SystrapPlatform& platform, Ref<StubProcess> process,
+                      const CallSites::Frozen& sites);
 
   Status Map(Context& ctx, const MapOptions& opts) override;
   Status Unmap(Context& ctx, UserAddr addr, uint64_t length) override;
@@ -55,6 +58,7 @@ class SystrapAddressSpace : public AddressSpace, private CallSites::Host {
   ~SystrapAddressSpace() override;
 
  private:
+  void ParkFirstThread();
   bool ReadCode(UserAddr addr, std::span<uint8_t> to) override;
   bool WriteCode(UserAddr addr, std::span<const uint8_t> bytes) override;
   bool MapTrampolines() override;

@@ -79,11 +79,8 @@ std::optional<PatchPlan> PlanPatch(std::span<const uint8_t> before, std::span<co
   return std::nullopt;
 }
 
-CallSites::CallSites(const CallSites* parent) {
-  if (parent == nullptr) return;
-  auto& p = const_cast<CallSites&>(*parent);
-  MutexLock parent_lock(p.mu_);
-  MutexLock lock(mu_);
+CallSites::CallSites(const Frozen& parent) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  const CallSites& p = parent.sites_;
   disabled_ = p.disabled_;
   texts_ = p.texts_;
   sites_ = p.sites_;

@@ -64,8 +64,20 @@ class CallSites {
     virtual uint64_t StubEntry() = 0;
   };
 
-  // Those of the address space that this one is a copy of, or null.
-  explicit CallSites(const CallSites* parent);
+  // Keeps everybody from patching while the address space is copied: its memory and its table belong together.
+  class Frozen {
+   public:
+    explicit Frozen(CallSites& sites) : sites_(sites), lock_(sites.mu_) {}
+
+   private:
+    friend class CallSites;
+    CallSites& sites_;
+    MutexLock lock_;
+  };
+
+  CallSites() = default;
+  // Of a copy of the address space.
+  explicit CallSites(const Frozen& parent);
 
   // [addr, addr + length) was mapped anew, or unmapped. `text`: as a private executable file mapping.
   void OnMap(UserAddr addr, uint64_t length, bool text);

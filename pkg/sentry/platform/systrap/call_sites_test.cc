@@ -2,6 +2,7 @@
 
 #include "pkg/sentry/platform/systrap/call_sites.h"
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -148,7 +149,7 @@ class CallSitesTest : public testing::Test {
   }
 
   CodeHost host_;
-  CallSites sites_{nullptr};
+  CallSites sites_;
 };
 
 TEST_F(CallSitesTest, PatchBefore) {
@@ -257,7 +258,7 @@ TEST_F(CallSitesTest, OnlyTextIsPatched) {
 TEST_F(CallSitesTest, SitesStayInOnePage) {
   for (uint64_t offset = 0xfe0; offset < 0x1008; ++offset) {
     CodeHost host;
-    CallSites sites(nullptr);
+    CallSites sites;
     sites.OnMap(kText, CodeHost::kTextSize, true);
     host.Put(offset, kMov39 + kSyscall + kCmpRax + kJa);
     arch::Registers r;
@@ -380,7 +381,9 @@ TEST_F(CallSitesTest, ForkCopies) {
   const uint64_t first = PutCall(0x100, kMov39, kRet), second = PutCall(0x200, kMov39, kRet);
   Trap(first, 39);
   CodeHost child_host = host_;
-  CallSites child(&sites_);
+  auto frozen = std::make_unique<CallSites::Frozen>(sites_);
+  CallSites child(*frozen);
+  frozen.reset();
   const uint64_t entry = sites_.EntryFor(first);
   EXPECT_EQ(child.EntryFor(first), entry);
   EXPECT_EQ(child.ApplicationIp(entry), first);
@@ -398,7 +401,9 @@ TEST_F(CallSitesTest, ForkCopies) {
   for (const auto& w : child_host.writes) EXPECT_NE(w.addr, uint64_t{TRAMPOLINE_BASE});
   child.Disable(child_host);
   EXPECT_NE(sites_.EntryFor(first), first);
-  CallSites grandchild(&child);
+  frozen = std::make_unique<CallSites::Frozen>(child);
+  CallSites grandchild(*frozen);
+  frozen.reset();
   grandchild.OnMap(kText, CodeHost::kTextSize, true);
   for (int i = 0; i < kTraps; ++i) grandchild.OnTrap(child_host, r);
   EXPECT_EQ(grandchild.EntryFor(second), second);
@@ -441,7 +446,7 @@ TEST_F(CallSitesTest, NoRoomForTrampolines) {
 TEST_F(CallSitesTest, WritesThatFail) {
   for (int n = 0; n < 3; ++n) {
     CodeHost host;
-    CallSites sites(nullptr);
+    CallSites sites;
     sites.OnMap(kText, CodeHost::kTextSize, true);
     host.Put(0x100, kMov39 + kSyscall + kRet);
     const Bytes text = host.text();

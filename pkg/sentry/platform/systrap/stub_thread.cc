@@ -167,8 +167,9 @@ StubThread::Quick StubThread::DoQuickly(uint32_t command, uint64_t budget) {
 
 bool StubThread::Finish() {
   // Nothing that the stub does for us takes long. The wait is for the stub's core, which the host gives it.
+  // The caller may hold locks: a stub that does not come back is not waited for longer than StubWatch would.
   constexpr useconds_t kLookEveryUs = 50;
-  constexpr int kLooks = 30'000'000 / kLookEveryUs;
+  constexpr int kLooks = 5'000'000 / kLookEveryUs;
   for (int i = 0; Load(page_.state) < STATE_SENTRY; ++i) {
     if (process_->dead()) return false;
     if (i == kLooks) Kill("a command's end");
