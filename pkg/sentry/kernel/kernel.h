@@ -125,7 +125,7 @@ class Container : public RefCounted {
 class SyscallDispatcher {
  public:
   virtual ~SyscallDispatcher() = default;
-  // Number and arguments are in t.regs(). The result goes to rax unless the call said otherwise
+  // Number and arguments are in t.call_regs(). The result goes to rax unless the call said otherwise
   // (Task::SetRegistersFinal).
   virtual Result<uint64_t> Dispatch(Task& t, uint64_t number) = 0;
   // For strace: a signal is about to be delivered; the task is about to end.

@@ -98,10 +98,17 @@ class Task : public RefCounted {
 
   // --- Own thread.
   arch::Registers& regs() {
-    regs_dirty_ = true;
+    ctx_->CompleteRegisters(&regs_);
+    regs_changed_ = platform::Changed::kAll;
     return regs_;
   }
-  const arch::Registers& regs() const { return regs_; }
+  // The same, to be read only.
+  const arch::Registers& all_regs() {
+    ctx_->CompleteRegisters(&regs_);
+    return regs_;
+  }
+  // Of the system call that is being handled; only its number and arguments are there.
+  const arch::Registers& call_regs() const { return regs_; }
   platform::Context& ctx() { return *ctx_; }
   mm::MemoryManager& mm() { return *mm_; }
   vfs::FdTable& fds() { return *fds_; }
@@ -281,7 +288,7 @@ class Task : public RefCounted {
   // The last fault, for the signal frame.
   uint64_t fault_trapno_ = 0, fault_error_code_ = 0, fault_addr_ = 0;
   arch::Registers regs_;
-  bool regs_dirty_ = true;
+  platform::Changed regs_changed_ = platform::Changed::kAll;
   bool registers_final_ = false;
   bool in_syscall_ = false;            // a system call waits for its restart decision
   Errno syscall_error_ = Errno::kOk;   // ERESTART* of it

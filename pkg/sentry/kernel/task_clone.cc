@@ -160,7 +160,7 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
   child->blocked_ = blocked_;
   // A new stack of a thread that shares memory is not the parent's alternate stack.
   if ((f & CLONE_VM) == 0 || (f & CLONE_VFORK) != 0) child->alt_stack_ = alt_stack_;
-  child->regs_ = regs_;
+  child->regs_ = all_regs();
   child->regs_.orig_rax = ~uint64_t{0};
   child->regs_.set_return_value(0);
   if (args.stack != 0) child->regs_.set_sp(args.stack);

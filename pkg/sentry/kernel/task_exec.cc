@@ -171,14 +171,14 @@ Status Task::Execve(const vfs::WalkContext& walk, int at_fd, std::string_view pa
   restart_block_ = nullptr;
 
   const uint64_t cs = arch::kUserCs, ss = arch::kUserSs;
-  regs_ = arch::Registers();
-  regs_.cs = cs;
-  regs_.ss = ss;
-  regs_.eflags = arch::kRflagsFixed;
-  regs_.orig_rax = ~uint64_t{0};
-  regs_.set_ip(entry->ip);
-  regs_.set_sp(entry->sp);
-  regs_dirty_ = true;
+  arch::Registers& r = regs();
+  r = arch::Registers();
+  r.cs = cs;
+  r.ss = ss;
+  r.eflags = arch::kRflagsFixed;
+  r.orig_rax = ~uint64_t{0};
+  r.set_ip(entry->ip);
+  r.set_sp(entry->sp);
   ctx_->ResetXsave();
   SetRegistersFinal();
   return OkStatus();

@@ -23,7 +23,7 @@ Status Task::PushSignalFrame(const siginfo_t& info, const SignalAction& action) 
   if ((action.flags & kSaRestorer) == 0) return Errno::kEFAULT;
 
   const auto stack =
-      arch::ChooseFrameStack(regs_.rsp, alt_stack_, (action.flags & SA_ONSTACK) != 0);
+      arch::ChooseFrameStack(all_regs().rsp, alt_stack_, (action.flags & SA_ONSTACK) != 0);
   std::vector<std::byte> xsave;
   ASSIGN_OR_RETURN(xsave, ctx_->GetXsave());
 
@@ -39,15 +39,14 @@ Status Task::PushSignalFrame(const siginfo_t& info, const SignalAction& action) 
   in.trapno = fault_trapno_;
   in.error_code = fault_error_code_;
   in.cr2 = fault_addr_;
-  ASSIGN_OR_RETURN(const arch::FrameLayout frame, arch::BuildSignalFrame(regs_, in));
+  ASSIGN_OR_RETURN(const arch::FrameLayout frame, arch::BuildSignalFrame(all_regs(), in));
   if (stack.on_alt_stack && !arch::InSignalStack(alt_stack_, frame.frame_addr)) {
     LogInfo("task %d: signal %d overflows the alternate stack", tid(), info.si_signo);
     return Errno::kEFAULT;
   }
   RETURN_IF_ERROR(mm_->CopyOutBytes(frame.frame_addr, frame.bytes.data(), frame.bytes.size()));
 
-  arch::SetHandlerRegisters(&regs_, frame, action.handler, info.si_signo);
-  regs_dirty_ = true;
+  arch::SetHandlerRegisters(&regs(), frame, action.handler, info.si_signo);
   if ((alt_stack_.ss_flags & linux_abi::kSsAutodisarm) != 0) {
     alt_stack_ = stack_t{};
     alt_stack_.ss_flags = SS_DISABLE;
@@ -62,7 +61,7 @@ Result<uint64_t> Task::SignalReturn() {
   const auto read = [this](uint64_t addr, std::span<std::byte> out) {
     return mm_->CopyInBytes(addr, out.data(), out.size());
   };
-  auto frame = arch::ParseSignalFrame(regs_, read, mm_->platform().xsave_size(),
+  auto frame = arch::ParseSignalFrame(all_regs(), read, mm_->platform().xsave_size(),
                                       mm_->platform().xsave_features());
   Status status = frame.ok() ? OkStatus() : Status(frame.error());
   if (status.ok()) {
@@ -73,17 +72,16 @@ Result<uint64_t> Task::SignalReturn() {
     }
   }
   if (!status.ok()) {
-    LogInfo("task %d: bad signal frame at %#x", tid(), regs_.rsp - 8);
+    LogInfo("task %d: bad signal frame at %#x", tid(), all_regs().rsp - 8);
     ForceSignal(MakeKernelInfo(SIGSEGV));
     return uint64_t{0};
   }
-  regs_ = frame->regs;
-  regs_dirty_ = true;
+  regs() = frame->regs;
   SetBlocked(frame->mask);
   // As sigaltstack(2) would set it; what it would refuse is ignored.
   const stack_t& alt = frame->alt_stack;
   const int mode = alt.ss_flags & ~linux_abi::kSsAutodisarm;
-  if (!arch::OnSignalStack(alt_stack_, regs_.rsp)) {
+  if (!arch::OnSignalStack(alt_stack_, all_regs().rsp)) {
     if (mode == SS_DISABLE) {
       alt_stack_ = stack_t{};
       alt_stack_.ss_flags = alt.ss_flags;

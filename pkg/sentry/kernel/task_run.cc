@@ -71,7 +71,8 @@ void Task::Run() {
   tg_->timers().OnCpuTime();  // an inherited RLIMIT_CPU is watched from the start
   for (;;) {
     if (interrupted_.load(std::memory_order_acquire) && !HandleInterrupts()) break;
-    const platform::Event event = ctx_->Switch(mm_->as(), &regs_, std::exchange(regs_dirty_, false));
+    const platform::Event event = ctx_->SwitchLazily(
+        mm_->as(), &regs_, std::exchange(regs_changed_, platform::Changed::kNothing));
     switch (event.kind) {
       case platform::Event::kSyscall:
         HandleSyscall();
@@ -97,7 +98,7 @@ void Task::HandleSyscall() {
   registers_final_ = false;
   const Result<uint64_t> result = kernel_.dispatcher().Dispatch(*this, number);
   if (registers_final_) return;
-  regs_dirty_ = true;
+  if (regs_changed_ == platform::Changed::kNothing) regs_changed_ = platform::Changed::kResult;
   regs_.orig_rax = ~uint64_t{0};
   if (result.ok()) {
     regs_.rax = *result;
@@ -121,7 +122,7 @@ void Task::HandleFault(const platform::Event& event) {
   fault_error_code_ = event.error_code;
   fault_addr_ = event.addr;
   if (event.signo == SIGSEGV || event.signo == SIGBUS) {
-    const auto r = mm_->HandleFault(mm_caller(), event.signo, event.code, event.addr, regs_.sp());
+    const auto r = mm_->HandleFault(mm_caller(), event.signo, event.code, event.addr, all_regs().sp());
     if (r.handled) return;
     ForceSignal(MakeFaultInfo(event.signo, r.si_code, event.addr, static_cast<int>(event.trapno)));
     return;

@@ -181,7 +181,6 @@ bool Task::HandleInterrupts() {
 void Task::PrepareSyscallRestart(const SignalAction* action) {
   if (!in_syscall_) return;
   in_syscall_ = false;
-  regs_dirty_ = true;
   bool restart = false;
   switch (syscall_error_) {
     case Errno::kERESTARTNOINTR:
@@ -198,8 +197,9 @@ void Task::PrepareSyscallRestart(const SignalAction* action) {
       break;
   }
   if (!restart) return;  // rax is -EINTR already
-  regs_.rax = syscall_error_ == Errno::kERESTART_RESTARTBLOCK ? __NR_restart_syscall : syscall_nr_;
-  regs_.set_ip(regs_.ip() - arch::kSyscallInstructionSize);
+  arch::Registers& r = regs();
+  r.rax = syscall_error_ == Errno::kERESTART_RESTARTBLOCK ? __NR_restart_syscall : syscall_nr_;
+  r.set_ip(r.ip() - arch::kSyscallInstructionSize);
 }
 
 void Task::DeliverSignal(const siginfo_t& info) {
@@ -255,7 +255,7 @@ void Task::DeliverSignal(const siginfo_t& info) {
       return;
     case DefaultAction::kCore:
       if (unkillable) return;
-      LogInfo("task %d (%s) dies of signal %d, ip %#x, address %p", tid(), name(), sig, regs_.ip(),
+      LogInfo("task %d (%s) dies of signal %d, ip %#x, address %p", tid(), name(), sig, all_regs().ip(),
               info.si_addr);
       // No core is written; the bit says so.
       tg_->KillAll(sig);

@@ -61,15 +61,31 @@ struct Event {
   uint64_t error_code = 0;  // x86 error code; bit 1 set on a write, where the platform knows
 };
 
+// What a caller changed in the registers since the last event.
+enum class Changed {
+  kNothing,
+  kResult,  // rax alone, after kSyscall
+  kAll,
+};
+
 // The user side of one application thread.
 class Context {
  public:
   virtual ~Context() = default;
 
   // Runs the application in `as` from `*regs` until something happens; `*regs` is then what the
-  // application's registers are. When as or regs were not touched since the last call, pass
-  // regs_dirty=false to spare writing them.
-  virtual Event Switch(AddressSpace& as, arch::Registers* regs, bool regs_dirty) = 0;
+  // application's registers are. Of kSyscall, number and arguments (orig_rax, rax, rdi, rsi, rdx, r10, r8, r9)
+  // are there at once, the others only after CompleteRegisters(): most calls do not need them. Who passes
+  // kAll has completed them before.
+  virtual Event SwitchLazily(AddressSpace& as, arch::Registers* regs, Changed changed) = 0;
+  // Fills in the rest, before the next SwitchLazily(). Nothing happens if it is there already.
+  virtual void CompleteRegisters(arch::Registers* regs) { static_cast<void>(regs); }
+  // Both.
+  Event Switch(AddressSpace& as, arch::Registers* regs, bool regs_dirty) {
+    const Event event = SwitchLazily(as, regs, regs_dirty ? Changed::kAll : Changed::kNothing);
+    CompleteRegisters(regs);
+    return event;
+  }
 
   // Any thread. Makes the current or the next Switch() return soon. May cause one spurious kInterrupt.
   virtual void Interrupt() = 0;

@@ -13,7 +13,7 @@ namespace cvisor::syscalls {
 Dispatcher::Dispatcher() { RegisterSocketCallers(); }
 
 Result<uint64_t> Dispatcher::Dispatch(Task& t, uint64_t number) {
-  const arch::Registers& regs = std::as_const(t).regs();
+  const arch::Registers& regs = t.call_regs();
   const SyscallArgs args{{regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9}};
   t.current_syscall.store(static_cast<int64_t>(number), std::memory_order_relaxed);
   absl::Cleanup done = [&t] { t.current_syscall.store(-1, std::memory_order_relaxed); };

@@ -221,10 +221,10 @@ Result<uint64_t> ArchPrctl(Task& t, const SyscallArgs& a) {
       t.regs().gs_base = addr;
       return 0;
     case ARCH_GET_FS:
-      RETURN_IF_ERROR(t.CopyOut<uint64_t>(addr, t.regs().fs_base));
+      RETURN_IF_ERROR(t.CopyOut<uint64_t>(addr, t.all_regs().fs_base));
       return 0;
     case ARCH_GET_GS:
-      RETURN_IF_ERROR(t.CopyOut<uint64_t>(addr, t.regs().gs_base));
+      RETURN_IF_ERROR(t.CopyOut<uint64_t>(addr, t.all_regs().gs_base));
       return 0;
     case ARCH_GET_CPUID:
       return 1;

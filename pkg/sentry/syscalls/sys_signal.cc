@@ -134,7 +134,7 @@ Result<uint64_t> RtSigtimedwait(Task& t, const SyscallArgs& a) {
 
 Result<uint64_t> Sigaltstack(Task& t, const SyscallArgs& a) {
   const stack_t current = t.alt_stack();
-  const uint64_t sp = std::as_const(t).regs().sp();
+  const uint64_t sp = t.all_regs().sp();
   stack_t old = current;
   const int kept = current.ss_flags & linux_abi::kSsAutodisarm;
   const bool in_use = arch::OnSignalStack(current, sp);

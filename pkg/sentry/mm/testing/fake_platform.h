@@ -17,7 +17,10 @@ namespace cvisor::mm {
 
 class FakeContext : public platform::Context {
  public:
-  platform::Event Switch(platform::AddressSpace&, arch::Registers*, bool) override { return {}; }
+  platform::Event SwitchLazily(platform::AddressSpace&, arch::Registers*,
+                               platform::Changed) override {
+    return {};
+  }
   void Interrupt() override {}
   Result<std::vector<std::byte>> GetXsave() override { return std::vector<std::byte>(); }
   Status SetXsave(std::span<const std::byte>) override { return OkStatus(); }

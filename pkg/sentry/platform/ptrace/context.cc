@@ -133,7 +133,8 @@ Status PtraceContext::LoadRegisters(const user_regs_struct& regs) {
   return thread_.SetRegisters(r);
 }
 
-Event PtraceContext::Switch(AddressSpace& as, arch::Registers* regs, bool regs_dirty) {
+Event PtraceContext::SwitchLazily(AddressSpace& as, arch::Registers* regs, Changed changed) {
+  const bool regs_dirty = changed != Changed::kNothing;
   if (Status s = Bind(static_cast<PtraceAddressSpace&>(as)); !s.ok()) {
     if (s.error() != Errno::kESRCH) {
       LogWarning("ptrace: no stub thread to run in: error %d", static_cast<int>(s.error()));

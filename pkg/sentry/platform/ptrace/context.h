@@ -27,7 +27,7 @@ class PtraceContext : public Context {
   explicit PtraceContext(PtracePlatform& platform);
   ~PtraceContext() override;
 
-  Event Switch(AddressSpace& as, arch::Registers* regs, bool regs_dirty) override;
+  Event SwitchLazily(AddressSpace& as, arch::Registers* regs, Changed changed) override;
   void Interrupt() override;
   Result<std::vector<std::byte>> GetXsave() override;
   Status SetXsave(std::span<const std::byte> state) override;

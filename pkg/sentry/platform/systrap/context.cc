@@ -22,7 +22,6 @@ namespace {
 constexpr uint64_t kUretprobe = 335;  // Linux 6.11
 thread_local SystrapContext* current_context = nullptr;
 
-constexpr uint64_t kTrapFlag = 0x100;
 // Longer copies are cheaper by process_vm_readv(2).
 constexpr size_t kQuickCopy = 8192;
 static_assert(kQuickCopy <= THREAD_DATA_SIZE);
@@ -118,6 +117,7 @@ SystrapContext* SystrapContext::Current() { return current_context; }
 
 void SystrapContext::Release() {
   if (current_context == this) current_context = nullptr;
+  rest_pending_ = false;
   SetRunnable(false);
   if (as_) {
     // Nobody wants the FPU state; the CPU time is the last thing to be asked for.
@@ -168,20 +168,18 @@ void SystrapContext::StoreRegisters(const arch::Registers& regs) {
   p.r15 = regs.r15;
   // An unchanged rip leaves the way out through the trampoline, if it came from one.
   if (!loaded_ || regs.rip != known_rip_) p.jump = as_->sites().EntryFor(regs.rip);
-  uint32_t flags = 0;
+  uint8_t flags = 0;
   if (!loaded_ || regs.fs_base != known_fs_base_) {
     p.fs_base = regs.fs_base;
     flags |= EXIT_SET_FS;
   }
   p.gs_base = regs.gs_base;
-  if (regs.gs_base != 0 || (regs.eflags & kTrapFlag) != 0) {
-    if (regs.gs_base != 0) as_->sites().Disable(as_->code());
-    flags |= EXIT_SIGRETURN;
-  }
+  if (regs.gs_base != 0) as_->sites().Disable(as_->code());
   p.exit_flags = flags;
+  loaded_ = true;
 }
 
-void SystrapContext::FetchRegisters(arch::Registers* regs) {
+void SystrapContext::FetchCall(arch::Registers* regs) {
   const ThreadPage& p = thread_->page();
   regs->rax = ReadOnce(p.rax);
   regs->rdi = ReadOnce(p.rdi);
@@ -190,7 +188,15 @@ void SystrapContext::FetchRegisters(arch::Registers* regs) {
   regs->r10 = ReadOnce(p.r10);
   regs->r8 = ReadOnce(p.r8);
   regs->r9 = ReadOnce(p.r9);
-  regs->rip = ReadOnce(p.rip);
+  regs->orig_rax = ~0ull;
+  rest_pending_ = true;
+}
+
+void SystrapContext::CompleteRegisters(arch::Registers* regs) {
+  if (!rest_pending_) return;
+  rest_pending_ = false;
+  const ThreadPage& p = thread_->page();
+  regs->rip = known_rip_ = ReadOnce(p.rip);
   regs->rsp = ReadOnce(p.rsp);
   regs->eflags = (ReadOnce(p.rflags) & arch::kUserRflagsMask) | arch::kRflagsFixed;
   regs->rcx = ReadOnce(p.rcx);
@@ -201,68 +207,70 @@ void SystrapContext::FetchRegisters(arch::Registers* regs) {
   regs->r13 = ReadOnce(p.r13);
   regs->r14 = ReadOnce(p.r14);
   regs->r15 = ReadOnce(p.r15);
-  regs->fs_base = ReadOnce(p.fs_base);
+  regs->fs_base = known_fs_base_ = ReadOnce(p.fs_base);
   regs->gs_base = ReadOnce(p.gs_base);
   regs->cs = arch::kUserCs;
   regs->ss = arch::kUserSs;
   regs->ds = regs->es = regs->fs = regs->gs = 0;
-  regs->orig_rax = ~0ull;
 }
 
-Event SystrapContext::Switch(AddressSpace& address_space, arch::Registers* regs, bool regs_dirty) {
+Event SystrapContext::SwitchLazily(AddressSpace& address_space, arch::Registers* regs,
+                                   Changed changed) {
   auto& as = static_cast<SystrapAddressSpace&>(address_space);
+  // A listener makes hand-overs cheaper and the thread dearer: short-lived ones go without.
+  const bool move = as_.get() == &as && platform_.options().notify && !thread_->has_listener() &&
+                    thread_->futex_sleeps() >= kListenerPays;
+  if (move || (as_ && as_.get() != &as)) CompleteRegisters(regs);
   if (Status s = Bind(as); !s.ok()) {
     if (s.error() != Errno::kESRCH) {
       LogWarning("systrap: no stub thread to run in: %s", ErrnoName(s.error()));
     }
     return {Event::kDead};
   }
-  // A listener makes hand-overs cheaper and the thread dearer: short-lived ones go without.
-  if (platform_.options().notify && !thread_->has_listener() &&
-      thread_->futex_sleeps() >= kListenerPays) {
-    MoveToListener();
-  }
+  if (move) MoveToListener();
   SetRunnable(true);
   current_context = this;
   if (state_.fetch_or(kInUser, std::memory_order_seq_cst) & kPending) {
     state_.exchange(0, std::memory_order_seq_cst);
     // The caller will not say again that it changed them.
-    if (regs_dirty) loaded_ = false;
+    if (changed != Changed::kNothing) {
+      CompleteRegisters(regs);
+      loaded_ = false;
+    }
     return {Event::kInterrupt};
   }
-  if (regs_dirty || !loaded_) StoreRegisters(*regs);
   ThreadPage& page = thread_->page();
-  page.stub_spin = spin_.StubBudget();
-  page.sentry_cpu = static_cast<uint32_t>(sched_getcpu());
+  if (changed == Changed::kAll || !loaded_) {
+    StoreRegisters(*regs);
+  } else if (changed == Changed::kResult) {
+    page.rax = regs->rax;
+  }
+  rest_pending_ = false;
+  if (const uint32_t spin = spin_.StubBudget(); spin != page.stub_spin) page.stub_spin = spin;
+  if (const auto cpu = static_cast<uint32_t>(sched_getcpu()); cpu != page.sentry_cpu) {
+    page.sentry_cpu = cpu;
+  }
   thread_->Give(COMMAND_RUN, spin_.TakeStart());
   const bool alive = thread_->Await(spin_);
   // From here on Interrupt() only leaves a note for the next time. A kick that is under way makes
   // one spurious kInterrupt.
   state_.exchange(0, std::memory_order_seq_cst);
   if (!alive) return {Event::kDead};
-  FetchRegisters(regs);
-  loaded_ = true;
-  const Event event = ToEvent(regs);
-  known_rip_ = regs->rip;
-  known_fs_base_ = regs->fs_base;
-  return event;
+  FetchCall(regs);
+  if (ReadOnce(page.event) == EVENT_SYSCALL) {
+    regs->orig_rax = regs->rax;
+    return {Event::kSyscall};
+  }
+  CompleteRegisters(regs);
+  return ReadOnce(page.event) == EVENT_SIGNAL ? SignalEvent(regs) : InterruptEvent(regs);
 }
 
-Event SystrapContext::ToEvent(arch::Registers* regs) {
-  switch (ReadOnce(thread_->page().event)) {
-    case EVENT_SYSCALL:
-      regs->orig_rax = regs->rax;
-      return {Event::kSyscall};
-    case EVENT_SIGNAL:
-      return SignalEvent(regs);
-    default:
-      // A kick, or something else that asks for no more than another look.
-      if (as_->sites().InTrampoline(regs->rip)) {
-        regs->rip = as_->sites().ApplicationIp(regs->rip);
-        loaded_ = false;
-      }
-      return {Event::kInterrupt};
+Event SystrapContext::InterruptEvent(arch::Registers* regs) {
+  if (as_->sites().InTrampoline(regs->rip)) {
+    regs->rip = as_->sites().ApplicationIp(regs->rip);
+    loaded_ = false;
   }
+  return {Event::kInterrupt};
 }
 
 Event SystrapContext::SignalEvent(arch::Registers* regs) {
@@ -280,7 +288,11 @@ Event SystrapContext::SignalEvent(arch::Registers* regs) {
       return {Event::kFault, SIGSEGV, SI_KERNEL, 0, kTrapProtection, kIdtVector80};
     }
     regs->orig_rax = regs->rax;
-    if (platform_.options().patch && regs->gs_base == 0) sites.OnTrap(as_->code(), *regs);
+    if (regs->gs_base != 0) {
+      sites.Disable(as_->code());
+    } else if (platform_.options().patch) {
+      sites.OnTrap(as_->code(), *regs);
+    }
     return {Event::kSyscall};
   }
   if (signo == SIGILL && code == SI_KERNEL) {
@@ -328,12 +340,13 @@ bool SystrapContext::QuickCopyIn(const SystrapAddressSpace& as, UserAddr src,
                                  std::span<std::byte> dst) {
   if (dst.size() > kQuickCopy || !CanAskStub(as)) return false;
   ThreadPage& page = thread_->page();
-  page.copy_addr = src;
-  page.copy_length = static_cast<uint32_t>(dst.size());
-  if (AskStub(COMMAND_COPY_IN) != StubThread::Quick::kDone || ReadOnce(page.copy_left) != 0) {
+  page.addr = src;
+  page.length = dst.size();
+  page.result = 0;
+  if (AskStub(COMMAND_COPY_IN) != StubThread::Quick::kDone || ReadOnce(page.result) != 0) {
     return false;
   }
-  memcpy(dst.data(), reinterpret_cast<const char*>(&page) + THREAD_DATA_OFFSET, dst.size());
+  memcpy(dst.data(), CopyBuffer(dst.size()), dst.size());
   return true;
 }
 
@@ -341,16 +354,23 @@ bool SystrapContext::QuickCopyOut(const SystrapAddressSpace& as, UserAddr dst,
                                   std::span<const std::byte> src) {
   if (src.size() > kQuickCopy || !CanAskStub(as)) return false;
   ThreadPage& page = thread_->page();
-  page.copy_addr = dst;
-  page.copy_length = static_cast<uint32_t>(src.size());
-  memcpy(reinterpret_cast<char*>(&page) + THREAD_DATA_OFFSET, src.data(), src.size());
-  return AskStub(COMMAND_COPY_OUT) == StubThread::Quick::kDone && ReadOnce(page.copy_left) == 0;
+  page.addr = dst;
+  page.length = src.size();
+  page.result = 0;
+  memcpy(CopyBuffer(src.size()), src.data(), src.size());
+  return AskStub(COMMAND_COPY_OUT) == StubThread::Quick::kDone && ReadOnce(page.result) == 0;
+}
+
+void* SystrapContext::CopyBuffer(size_t size) {
+  ThreadPage& page = thread_->page();
+  if (size <= sizeof(page.small_data)) return page.small_data;
+  return reinterpret_cast<char*>(&page) + THREAD_DATA_OFFSET;
 }
 
 std::optional<Status> SystrapContext::MapByStub(uint32_t command, UserAddr addr, uint64_t length) {
   ThreadPage& page = thread_->page();
-  page.map_addr = addr;
-  page.map_length = length;
+  page.addr = addr;
+  page.length = length;
   switch (AskStub(command)) {
     case StubThread::Quick::kRefused:
       return std::nullopt;
@@ -361,7 +381,7 @@ std::optional<Status> SystrapContext::MapByStub(uint32_t command, UserAddr addr,
       break;
   }
   // A stub that lies has less memory than it asked for, or keeps what it had.
-  const int64_t result = ReadOnce(page.map_result);
+  const int64_t result = ReadOnce(page.result);
   if (result < 0 && result > -4096) return Status(static_cast<Errno>(-result));
   return OkStatus();
 }
@@ -369,8 +389,8 @@ std::optional<Status> SystrapContext::MapByStub(uint32_t command, UserAddr addr,
 std::optional<Status> SystrapContext::QuickMap(const SystrapAddressSpace& as, UserAddr addr,
                                                uint64_t length, int prot, int flags) {
   if (!CanAskStub(as)) return std::nullopt;
-  thread_->page().map_prot = static_cast<uint32_t>(prot);
-  thread_->page().map_flags = static_cast<uint32_t>(flags);
+  thread_->page().prot = static_cast<uint32_t>(prot);
+  thread_->page().flags = static_cast<uint32_t>(flags);
   return MapByStub(COMMAND_MAP, addr, length);
 }
 

@@ -25,7 +25,8 @@ class SystrapContext : public Context {
   explicit SystrapContext(SystrapPlatform& platform);
   ~SystrapContext() override;
 
-  Event Switch(AddressSpace& as, arch::Registers* regs, bool regs_dirty) override;
+  Event SwitchLazily(AddressSpace& as, arch::Registers* regs, Changed changed) override;
+  void CompleteRegisters(arch::Registers* regs) override;
   void Interrupt() override;
   void Sleeping(bool asleep) override;
   Result<std::vector<std::byte>> GetXsave() override;
@@ -70,10 +71,14 @@ class SystrapContext : public Context {
   // Puts `state` where the stub loads it from when it next runs the application.
   void PutXsave(std::span<const std::byte> state);
   void StoreRegisters(const arch::Registers& regs);
-  void FetchRegisters(arch::Registers* regs);
+  // The registers of a call; the others are left to CompleteRegisters().
+  void FetchCall(arch::Registers* regs);
   // What the stub reported, in terms of the application.
-  Event ToEvent(arch::Registers* regs);
   Event SignalEvent(arch::Registers* regs);
+  // A kick, or something else that asks for no more than another look.
+  Event InterruptEvent(arch::Registers* regs);
+  // Where the stub finds, or puts, the bytes of a copy.
+  void* CopyBuffer(size_t size);
 
   SystrapPlatform& platform_;
   SpinPolicy spin_;
@@ -81,7 +86,8 @@ class SystrapContext : public Context {
   std::unique_ptr<StubThread> thread_;
   // What the application's registers are as far as the stub knows.
   uint64_t known_rip_ = 0, known_fs_base_ = 0;
-  bool loaded_ = false;
+  bool loaded_ = false;        // the page has the application's registers
+  bool rest_pending_ = false;  // of the last event, the caller has only those of a call
   bool runnable_ = false;
 
   // A thread that was set aside for this context by its parent.

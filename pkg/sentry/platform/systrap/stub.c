@@ -18,7 +18,8 @@
 
 /* stub_entry.S */
 extern const char StubStart[], StubSyscallEntry[], StubSyscallEntryEnd[], StubSignalEntry[],
-    StubSignalEntryEnd[], StubMakeFrame[];
+    StubSignalEntryEnd[], StubMakeFrame[], StubMakeFrameKicked[];
+void StubRestart(struct ThreadPage* t) __attribute__((noreturn));
 long StubFutex(uint32_t* word, int op, uint32_t value);
 long StubNotify(void);
 long StubYield(void);
@@ -29,8 +30,11 @@ void StubExit(void) __attribute__((noreturn));
 
 void StubOnSyscall(struct ThreadPage* t);
 void StubOnThreadStart(struct ThreadPage* t);
+void StubOnRestart(struct ThreadPage* t);
 int StubOnSignal(int sig, siginfo_t* info, struct ucontext* uc, uint32_t old_phase,
                  struct ThreadPage* t);
+
+#define TRAP_FLAG 0x100
 
 static inline uint64_t ReadTsc(void) {
   uint32_t lo, hi;
@@ -163,7 +167,7 @@ static int Leave(struct ThreadPage* t) {
   return 0;
 }
 
-static void DoCommand(struct ThreadPage* t, uint32_t command) {
+static void DoCommand(struct ThreadPage* t, uint8_t command) {
   switch (command) {
     case COMMAND_XSAVE:
       SaveFpu(t);
@@ -172,19 +176,20 @@ static void DoCommand(struct ThreadPage* t, uint32_t command) {
       StubExit();
     case COMMAND_COPY_IN:
     case COMMAND_COPY_OUT: {
-      const uint64_t data = (uint64_t)At(t, THREAD_DATA_OFFSET), addr = t->copy_addr;
-      const uint32_t length = t->copy_length;
-      t->copy_left = length;
+      const uint64_t length = t->length;
       if (length > THREAD_DATA_SIZE) break;
-      t->copy_left = (uint32_t)(command == COMMAND_COPY_IN ? CopyBytes(t, data, addr, length)
-                                                           : CopyBytes(t, addr, data, length));
+      const uint64_t data = length <= SMALL_DATA_SIZE ? (uint64_t)t->small_data
+                                                      : (uint64_t)At(t, THREAD_DATA_OFFSET);
+      const uint64_t left = command == COMMAND_COPY_IN ? CopyBytes(t, data, t->addr, length)
+                                                       : CopyBytes(t, t->addr, data, length);
+      if (left != 0) t->result = (int64_t)left; /* 0 is there already */
       break;
     }
     case COMMAND_MAP:
-      t->map_result = StubMap(t->map_addr, t->map_length, t->map_prot, t->map_flags);
+      t->result = StubMap(t->addr, t->length, t->prot, t->flags);
       break;
     case COMMAND_UNMAP:
-      t->map_result = StubUnmap(t->map_addr, t->map_length);
+      t->result = StubUnmap(t->addr, t->length);
       break;
   }
 }
@@ -193,15 +198,16 @@ static void DoCommand(struct ThreadPage* t, uint32_t command) {
 static void HandOver(struct ThreadPage* t) {
   for (;;) {
     WaitForSentry(t);
-    if (__builtin_expect(Load(&t->command) == COMMAND_RUN, 1)) {
-      const uint32_t flags = t->exit_flags;
-      if (__builtin_expect(flags != 0, 0)) {
+    if (__builtin_expect(__atomic_load_n(&t->command, __ATOMIC_ACQUIRE) == COMMAND_RUN, 1)) {
+      if (__builtin_expect(t->exit_flags != 0, 0)) {
+        if (t->exit_flags & EXIT_SET_FS) LoadFsBase(t);
         t->exit_flags = 0;
-        if (flags & EXIT_SET_FS) LoadFsBase(t);
       }
       if (__builtin_expect(t->fpu != 0, 0)) LoadFpu(t);
-      if (__builtin_expect((flags & EXIT_SIGRETURN) != 0, 0)) {
+      if (__builtin_expect((t->rflags & TRAP_FLAG) != 0 || t->gs_base != 0, 0)) {
+        /* The short way out cannot restore these. */
         ((void (*)(void))StubMakeFrame)();
+        continue;
       }
       if (Leave(t)) return;
       continue;
@@ -229,6 +235,8 @@ void StubOnThreadStart(struct ThreadPage* t) {
   t->event = EVENT_STARTED;
   HandOver(t);
 }
+
+void StubOnRestart(struct ThreadPage* t) { HandOver(t); }
 
 static void SaveRegisters(struct ThreadPage* t, const struct sigcontext_64* c) {
   t->rax = c->ax;
@@ -272,12 +280,17 @@ static void LoadRegisters(struct sigcontext_64* c, const struct ThreadPage* t) {
   c->r15 = t->r15;
 }
 
-/* An event that comes when all but the FPU's state, at `fpu`, is in the page. */
+/* A kick that comes when the page has all that the application will have, but for the FPU's state at `fpu`.
+ * Begins anew, on an empty stack: kick upon kick must not fill the one that this is on. */
 static void ReportOnTheWayOut(struct ThreadPage* t, uint64_t fpu) {
   WriteGsBase((uint64_t)t);
   SaveFsBase(t);
-  if (t->fpu == 0) t->fpu = fpu;
-  HandOver(t);
+  if (t->fpu == 0) {
+    t->fpu = fpu;
+    LoadFpu(t);
+  }
+  t->event = EVENT_INTERRUPT;
+  StubRestart(t);
 }
 
 /* Returns 1 to go on from the ThreadPage, 0 to go back to where the signal arrived. */
@@ -303,16 +316,16 @@ int StubOnSignal(int sig, siginfo_t* info, struct ucontext* uc, uint32_t old_pha
         return 0;
       }
       /* On the way out: the page has all that the application will have. */
-      t->event = EVENT_INTERRUPT;
       ReportOnTheWayOut(t, fpu);
-      return 1;
     }
     if (sig == SIGILL && ip == (uint64_t)StubMakeFrame) {
-      LoadRegisters(c, t);
-      LeaveGs(t);
-      if (Leave(t)) return 0;
-      ReportOnTheWayOut(t, fpu);
-      return 1;
+      if (Leave(t)) {
+        LoadRegisters(c, t);
+        LeaveGs(t);
+      } else {
+        c->ip = (uint64_t)StubMakeFrameKicked;
+      }
+      return 0;
     }
     if (t->fixup != 0) {
       c->ip = t->fixup;

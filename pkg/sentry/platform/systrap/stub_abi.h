@@ -69,9 +69,9 @@
  * stub has taken them (COMMAND_TAKEN). */
 #define COMMAND_NONE 3
 #define COMMAND_TAKEN 4
-#define COMMAND_COPY_IN 5  /* copy_length bytes at copy_addr to THREAD_DATA_OFFSET */
+#define COMMAND_COPY_IN 5  /* from the application's memory to the page */
 #define COMMAND_COPY_OUT 6 /* and back */
-#define COMMAND_MAP 7      /* mmap(2) of anonymous private memory at map_addr */
+#define COMMAND_MAP 7      /* mmap(2) of anonymous private memory */
 #define COMMAND_UNMAP 8    /* munmap(2) */
 
 /* ThreadPage::event. */
@@ -80,9 +80,10 @@
 #define EVENT_SIGNAL 2    /* a host signal hit the application: signo, code, fault_addr, trapno, error_code */
 #define EVENT_INTERRUPT 3 /* a kick */
 
-/* ThreadPage::exit_flags: what cannot be done on the short way out. */
-#define EXIT_SET_FS 1    /* load fs_base */
-#define EXIT_SIGRETURN 2 /* leave through rt_sigreturn(2): gs_base and TF */
+/* ThreadPage::exit_flags */
+#define EXIT_SET_FS 1 /* load fs_base */
+/* ThreadPage::small_data */
+#define SMALL_DATA_SIZE 24
 
 /* System call number with which a stub thread hands over through its seccomp listener. No Linux
  * system call has it. */
@@ -114,27 +115,27 @@
 
 /* Offsets for assembly, checked below. */
 #define T_STATE 0
-#define T_SELF 16
-#define T_JUMP 24
-#define T_PHASE 36
-#define T_RAX 64
-#define T_RDI 72
-#define T_RSI 80
-#define T_RDX 88
-#define T_R10 96
-#define T_R8 104
-#define T_R9 112
-#define T_RIP 120
-#define T_RSP 128
-#define T_RFLAGS 136
-#define T_RCX 144
-#define T_R11 152
-#define T_RBX 160
-#define T_RBP 168
-#define T_R12 176
-#define T_R13 184
-#define T_R14 192
-#define T_R15 200
+#define T_RAX 8
+#define T_RDI 16
+#define T_RSI 24
+#define T_RDX 32
+#define T_R10 40
+#define T_R8 48
+#define T_R9 56
+#define T_RIP 64
+#define T_RSP 72
+#define T_RFLAGS 80
+#define T_RCX 88
+#define T_R11 96
+#define T_RBX 104
+#define T_RBP 112
+#define T_R12 120
+#define T_R13 128
+#define T_R14 136
+#define T_R15 144
+#define T_SELF 168
+#define T_JUMP 176
+#define T_PHASE 184
 #define A_SEQ 0
 #define A_COUNT 4
 #define A_WAITING 8
@@ -156,31 +157,44 @@
 namespace cvisor::platform::systrap {
 #endif
 
+/* By cache line, as each one that both sides touch takes some 50 ns to come over to another core. */
 struct ThreadPage {
-  /* The hand-over word; a futex. */
-  uint32_t state;
-  uint32_t event;
-  uint32_t command;
-  /* How long the stub may spin for the Sentry's answer, in TSC ticks; the Sentry may lower it while the stub
-   * spins. */
-  uint32_t stub_spin;
-  uint64_t self; /* address of this page in the stub */
-  uint64_t jump; /* where to go to on the way out: rip, or the end of a trampoline */
-  uint32_t exit_flags;
+  /* What a call hands over and gets back. */
+  uint32_t state; /* the hand-over word; a futex */
+  uint8_t event;
+  uint8_t command;
+  uint8_t exit_flags;
+  uint8_t reserved0;
+  uint64_t rax, rdi, rsi, rdx, r10, r8, r9;
+  /* The other registers: the Sentry reads and writes them only when it has to. */
+  uint64_t rip, rsp, rflags, rcx, r11, rbx, rbp, r12;
+  uint64_t r13, r14, r15, fs_base, gs_base;
+  uint64_t self;   /* address of this page in the stub */
+  uint64_t jump;   /* where to go to on the way out: rip, or the end of a trampoline */
   uint32_t phase;  /* 1 while the stub's code is between an event and its answer */
   uint32_t kicked; /* a kick came while phase was 1 */
+  /* Seldom written. */
+  uint32_t stub_spin; /* how long the stub may spin for the Sentry's answer, in TSC ticks; the Sentry may
+                         lower it while the stub spins */
   uint32_t sentry_cpu;
-  uint32_t stub_cpu;
   uint32_t use_notify; /* hand over by STUB_NOTIFY_NR when sleeping, not by futex */
-  /* TSC when the application began to run, and when it ended: hints for spinning. */
-  uint64_t resumed;
-  /* The application's registers. The first line has what most calls need. */
-  uint64_t rax, rdi, rsi, rdx, r10, r8, r9, rip;
-  uint64_t rsp, rflags, rcx, r11, rbx, rbp, r12, r13;
-  uint64_t r14, r15, fs_base, gs_base;
+  uint32_t tid;        /* set by the host; 0 when the thread ended */
   /* Offset in this piece of an XSAVE image to be loaded on the way out; 0: the live state is the
    * application's. */
   uint64_t fpu;
+  /* Where to go on when the stub's own access to the application's memory faults. */
+  uint64_t fixup;
+  uint64_t reserved1[4];
+  /* TSC when the application began to run, and when it ended: hints for spinning. */
+  uint64_t resumed;
+  uint64_t handed_over;
+  uint32_t stub_cpu;
+  uint32_t reserved2[11];
+  /* Of a command. copy: `length` bytes at `addr`, and how many of them a fault left. */
+  uint64_t addr, length;
+  int64_t result;
+  uint32_t prot, flags;
+  uint8_t small_data[SMALL_DATA_SIZE]; /* of short copies; of others THREAD_DATA_OFFSET */
   /* Of EVENT_SIGNAL. */
   uint32_t signo;
   int32_t code;
@@ -188,19 +202,6 @@ struct ThreadPage {
   uint32_t trapno;
   uint32_t error_code;
   uint32_t syscall_arch; /* of SIGSYS */
-  /* Where to go on when the stub's own access to the application's memory faults. */
-  uint64_t fixup;
-  uint32_t tid; /* set by the host; 0 when the thread ended */
-  uint32_t reserved1;
-  uint64_t handed_over;
-  /* COMMAND_COPY_*. copy_left: how much was not copied, for a fault. */
-  uint64_t copy_addr;
-  uint32_t copy_length;
-  uint32_t copy_left;
-  /* COMMAND_MAP, COMMAND_UNMAP. */
-  uint64_t map_addr, map_length;
-  uint32_t map_prot, map_flags;
-  int64_t map_result;
 };
 
 struct AgentOp {
@@ -250,6 +251,9 @@ STUB_ASSERT_OFFSET(ThreadPage, r8, T_R8);
 STUB_ASSERT_OFFSET(ThreadPage, r9, T_R9);
 STUB_ASSERT_OFFSET(ThreadPage, rip, T_RIP);
 STUB_ASSERT_OFFSET(ThreadPage, rsp, T_RSP);
+STUB_ASSERT_OFFSET(ThreadPage, stub_spin, 192);
+STUB_ASSERT_OFFSET(ThreadPage, resumed, 256);
+STUB_ASSERT_OFFSET(ThreadPage, addr, 320);
 STUB_ASSERT_OFFSET(ThreadPage, rflags, T_RFLAGS);
 STUB_ASSERT_OFFSET(ThreadPage, rcx, T_RCX);
 STUB_ASSERT_OFFSET(ThreadPage, r11, T_R11);

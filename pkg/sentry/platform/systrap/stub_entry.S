@@ -119,9 +119,19 @@ entry StubRestorer
 entry StubSigreturnIp
   ud2
 
-/* Makes a signal frame for StubOnSignal to fill and leave through. */
+/* StubMakeFrame(): makes a signal frame for StubOnSignal to fill and leave through. Returns if a kick came. */
 entry StubMakeFrame
   ud2
+entry StubMakeFrameKicked
+  ret
+
+/* StubRestart(page): forgets the frames of all signals and reports page->event. */
+entry StubRestart
+  lea THREAD_STACK_TOP(%rdi), %rsp
+  mov %rdi, %rbx
+  call StubOnRestart
+  mov %rbx, %rdi
+  jmp StubResume
 
 /* ---- System calls of the C part -------------------------------------------------------------- */
 

@@ -129,7 +129,7 @@ void StubThread::Arrived() {
 void StubThread::Give(uint32_t command, bool elsewhere) {
   if (outstanding_ && !Finish()) return;
   if (elsewhere) MoveAway();
-  __atomic_store_n(&page_.command, command, __ATOMIC_RELAXED);
+  __atomic_store_n(&page_.command, static_cast<uint8_t>(command), __ATOMIC_RELAXED);
   WakeStub(__atomic_exchange_n(&page_.state, STATE_STUB, __ATOMIC_SEQ_CST));
 }
 
@@ -147,7 +147,8 @@ StubThread::Quick StubThread::DoQuickly(uint32_t command, uint64_t budget) {
     if (Load(page_.state) < STATE_SENTRY) return Quick::kRefused;
     outstanding_ = false;
   }
-  __atomic_store_n(&page_.command, command, __ATOMIC_RELAXED);
+  uint8_t asked = static_cast<uint8_t>(command);
+  __atomic_store_n(&page_.command, asked, __ATOMIC_RELAXED);
   uint32_t awake = STATE_SENTRY;
   if (!__atomic_compare_exchange_n(&page_.state, &awake, STATE_STUB, false, __ATOMIC_SEQ_CST,
                                    __ATOMIC_SEQ_CST)) {
@@ -156,7 +157,7 @@ StubThread::Quick StubThread::DoQuickly(uint32_t command, uint64_t budget) {
   if (SpinForTurn(budget)) return Quick::kDone;
   // Its core is somebody else's now. If it has not begun yet it never will.
   outstanding_ = true;
-  if (__atomic_compare_exchange_n(&page_.command, &command, COMMAND_NONE, false, __ATOMIC_SEQ_CST,
+  if (__atomic_compare_exchange_n(&page_.command, &asked, COMMAND_NONE, false, __ATOMIC_SEQ_CST,
                                   __ATOMIC_SEQ_CST)) {
     return Quick::kRefused;
   }
@@ -209,12 +210,16 @@ bool StubThread::Await(SpinPolicy& spin) {
     }
   }
   if (moving_) Arrived();
-  // What the stub says of times is only a hint, but must not be nonsense.
   const uint64_t elapsed = __rdtsc() - start;
-  const uint64_t handed_over = __atomic_load_n(&page_.handed_over, __ATOMIC_RELAXED);
-  const uint64_t ran = handed_over - __atomic_load_n(&page_.resumed, __ATOMIC_RELAXED);
-  const uint64_t latency = start + elapsed - handed_over;
-  spin.OnEvent(std::min(ran, elapsed), std::min(latency, elapsed), spun);
+  if (spun) {
+    spin.OnEvent(elapsed, 0, true);
+  } else {
+    // What the stub says of times is only a hint, but must not be nonsense.
+    const uint64_t handed_over = __atomic_load_n(&page_.handed_over, __ATOMIC_RELAXED);
+    const uint64_t ran = handed_over - __atomic_load_n(&page_.resumed, __ATOMIC_RELAXED);
+    const uint64_t latency = start + elapsed - handed_over;
+    spin.OnEvent(std::min(ran, elapsed), std::min(latency, elapsed), false);
+  }
   if (process_->dead()) return false;
   return true;
 }
