@@ -100,14 +100,14 @@ void AddGlobalFlags(FlagSet* flags, Config* c) {
   flags->String("root", &c->root, "DIR",
                 "directory for the state of containers [/var/run/runsc]");
   flags->Custom("platform", "systrap|ptrace|kvm",
-                "how application code is run [systrap; kvm is not built yet]",
+                "how application code is run; kvm is not built yet [systrap]",
                 [c](const std::string& v) { return CheckPlatform(v, &c->platform); });
   flags->Bool("systrap-patch", &c->systrap_patch,
-              "replace system calls in private copies of program text by jumps [true]");
+              "systrap: replace SYSCALL instructions in private copies of text by jumps");
   flags->Bool("systrap-notify", &c->systrap_notify,
-              "let systrap sleep in seccomp notifications, not on futexes [true]");
+              "systrap: sleep in seccomp notifications (Linux 6.11), not on futexes");
   flags->Bool("systrap-spin", &c->systrap_spin,
-              "let systrap spin for a few microseconds while cores are idle [true]");
+              "systrap: spin for some microseconds while there are cores to spare");
   flags->Choice("network", &c->network, {"sandbox", "host", "none"},
                 "network of the sandbox (AF_INET is not built yet)");
   flags->Bool("debug", &c->debug, "verbose debug log");

@@ -30,7 +30,6 @@ constexpr uint64_t kInitialStack = 128 << 10;  // below what the kernel wrote
 constexpr uint64_t kBrkRandom = uint64_t{1} << 30;
 constexpr uint64_t kStackPadding = 8192;
 constexpr uint64_t kClockTicks = 100;      // AT_CLKTCK, USER_HZ
-constexpr uint64_t kHwcap2Known = 1 << 1;  // HWCAP2_FSGSBASE
 
 // Random page-aligned offset below `range`.
 class Randomizer {
@@ -156,7 +155,9 @@ std::vector<std::pair<uint64_t, uint64_t>> MakeAuxv(const Prepared& p, platform:
   v.emplace_back(AT_EGID, p.identity.egid);
   v.emplace_back(AT_SECURE, p.identity.secure ? 1 : 0);
   v.emplace_back(AT_RANDOM, 0);
-  v.emplace_back(AT_HWCAP2, getauxval(AT_HWCAP2) & kHwcap2Known);
+  // Not HWCAP2_FSGSBASE: systrap's patched call sites need the GS base, and know of a new one from
+  // arch_prctl(2).
+  v.emplace_back(AT_HWCAP2, 0);
   v.emplace_back(AT_EXECFN, 0);
   v.emplace_back(AT_PLATFORM, 0);
   return v;

@@ -86,10 +86,10 @@ Status SystrapAddressSpace::Map(Context& ctx, const MapOptions& opts) {
 
 Status SystrapAddressSpace::Unmap(Context& ctx, UserAddr addr, uint64_t length) {
   if (!InUserRange(addr, length)) return Errno::kEINVAL;
-  sites_.OnMap(addr, length, false);
   const auto done = static_cast<SystrapContext&>(ctx).QuickUnmap(*this, addr, length);
-  if (done.has_value()) return *done;
-  return Call(SYS_munmap, addr, length);
+  RETURN_IF_ERROR(done.has_value() ? *done : Call(SYS_munmap, addr, length));
+  sites_.OnMap(addr, length, false);
+  return OkStatus();
 }
 
 Status SystrapAddressSpace::Protect(Context&, UserAddr addr, uint64_t length, int prot) {
@@ -107,9 +107,10 @@ Status SystrapAddressSpace::Remap(Context&, UserAddr old_addr, uint64_t old_leng
   if (keep_old) flags |= MREMAP_DONTUNMAP;
   if (old_addr == new_addr && !keep_old) flags = 0;  // Resized in place; FIXED refuses that.
   sites_.Restore(*this, old_addr, old_length);
+  RETURN_IF_ERROR(Call(SYS_mremap, old_addr, old_length, new_length, flags, new_addr));
   sites_.OnMap(old_addr, old_length, false);
   sites_.OnMap(new_addr, new_length, false);
-  return Call(SYS_mremap, old_addr, old_length, new_length, flags, new_addr);
+  return OkStatus();
 }
 
 Status SystrapAddressSpace::Advise(Context&, UserAddr addr, uint64_t length, int advice) {

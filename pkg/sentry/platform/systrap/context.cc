@@ -67,7 +67,10 @@ Status SystrapContext::Bind(SystrapAddressSpace& as) {
 void SystrapContext::MoveToListener() {
   const Ref<SystrapAddressSpace> as = as_;
   auto thread = as->Claim(/*listener=*/true);
-  if (!thread.ok()) return;
+  if (!thread.ok()) {
+    thread_->ResetFutexSleeps();  // not again at once
+    return;
+  }
   Unbind();
   // An error is seen by the next who looks: the process is dead.
   (void)Adopt(*as, std::move(*thread));
@@ -329,11 +332,20 @@ Event SystrapContext::SignalEvent(arch::Registers* regs) {
 }
 
 bool SystrapContext::CanAskStub(const SystrapAddressSpace& as) const {
-  return as_.get() == &as && spin_.Spins();
+  return as_.get() == &as && spin_.Spins() && thread_->CanDoQuickly();
 }
 
-StubThread::Quick SystrapContext::AskStub(uint32_t command) {
-  return thread_->DoQuickly(command, spin_.SentryBudget());
+bool SystrapContext::Do(uint32_t command) {
+  switch (thread_->DoQuickly(command, spin_.SentryBudget())) {
+    case StubThread::Quick::kDone:
+      return true;
+    case StubThread::Quick::kRefused:
+      return false;
+    case StubThread::Quick::kUnderWay:
+      break;
+  }
+  // It must not come to its end when somebody has gone on: it would write what is old by then.
+  return thread_->Finish();
 }
 
 bool SystrapContext::QuickCopyIn(const SystrapAddressSpace& as, UserAddr src,
@@ -343,9 +355,7 @@ bool SystrapContext::QuickCopyIn(const SystrapAddressSpace& as, UserAddr src,
   page.addr = src;
   page.length = dst.size();
   page.result = 0;
-  if (AskStub(COMMAND_COPY_IN) != StubThread::Quick::kDone || ReadOnce(page.result) != 0) {
-    return false;
-  }
+  if (!Do(COMMAND_COPY_IN) || ReadOnce(page.result) != 0) return false;
   memcpy(dst.data(), CopyBuffer(dst.size()), dst.size());
   return true;
 }
@@ -358,7 +368,7 @@ bool SystrapContext::QuickCopyOut(const SystrapAddressSpace& as, UserAddr dst,
   page.length = src.size();
   page.result = 0;
   memcpy(CopyBuffer(src.size()), src.data(), src.size());
-  return AskStub(COMMAND_COPY_OUT) == StubThread::Quick::kDone && ReadOnce(page.result) == 0;
+  return Do(COMMAND_COPY_OUT) && ReadOnce(page.result) == 0;
 }
 
 void* SystrapContext::CopyBuffer(size_t size) {
@@ -371,15 +381,7 @@ std::optional<Status> SystrapContext::MapByStub(uint32_t command, UserAddr addr,
   ThreadPage& page = thread_->page();
   page.addr = addr;
   page.length = length;
-  switch (AskStub(command)) {
-    case StubThread::Quick::kRefused:
-      return std::nullopt;
-    case StubThread::Quick::kUnderWay:
-      if (!thread_->Finish()) return Status(Errno::kESRCH);
-      break;
-    case StubThread::Quick::kDone:
-      break;
-  }
+  if (!Do(command)) return std::nullopt;  // the usual way finds out if it is dead
   // A stub that lies has less memory than it asked for, or keeps what it had.
   const int64_t result = ReadOnce(page.result);
   if (result < 0 && result > -4096) return Status(static_cast<Errno>(-result));

@@ -64,7 +64,8 @@ class SystrapContext : public Context {
   void Unbind();
   void SetRunnable(bool runnable);
   bool CanAskStub(const SystrapAddressSpace& as) const;
-  StubThread::Quick AskStub(uint32_t command);
+  // False if it was not done.
+  bool Do(uint32_t command);
   std::optional<Status> MapByStub(uint32_t command, UserAddr addr, uint64_t length);
   // Has the stub carry out COMMAND_XSAVE. ESRCH.
   Status Command(uint32_t command);

@@ -37,6 +37,14 @@ void StubProcess::Release() {
   }
 }
 
+void StubProcess::Discard() {
+  dead_.store(true, std::memory_order_seq_cst);
+  agent_.SetDead();
+  MutexLock lock(mu_);
+  kill(pid_, SIGKILL);
+  Reap();
+}
+
 void StubProcess::OnDeath() {
   dead_.store(true, std::memory_order_seq_cst);
   agent_.SetDead();

@@ -37,6 +37,8 @@ class StubProcess : public RefCounted {
   void Kill();
   // No more use for it: it is killed, and reaped when that is done.
   void Release();
+  // The same for one that the reaper does not know: waits for its end.
+  void Discard();
 
  private:
   friend class Reaper;

@@ -10,6 +10,7 @@
 #include <x86intrin.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -142,11 +143,12 @@ bool StubThread::SpinForTurn(uint64_t budget) {
   return true;
 }
 
+bool StubThread::CanDoQuickly() {
+  if (outstanding_ && Load(page_.state) >= STATE_SENTRY) outstanding_ = false;
+  return !outstanding_;
+}
+
 StubThread::Quick StubThread::DoQuickly(uint32_t command, uint64_t budget) {
-  if (outstanding_) {
-    if (Load(page_.state) < STATE_SENTRY) return Quick::kRefused;
-    outstanding_ = false;
-  }
   uint8_t asked = static_cast<uint8_t>(command);
   __atomic_store_n(&page_.command, asked, __ATOMIC_RELAXED);
   uint32_t awake = STATE_SENTRY;
@@ -170,10 +172,15 @@ bool StubThread::Finish() {
   // Nothing that the stub does for us takes long. The wait is for the stub's core, which the host gives it.
   // The caller may hold locks: a stub that does not come back is not waited for longer than StubWatch would.
   constexpr useconds_t kLookEveryUs = 50;
-  constexpr int kLooks = 5'000'000 / kLookEveryUs;
-  for (int i = 0; Load(page_.state) < STATE_SENTRY; ++i) {
+  constexpr auto kPatience = std::chrono::seconds(5);
+  const auto start = std::chrono::steady_clock::now();
+  while (Load(page_.state) < STATE_SENTRY) {
     if (process_->dead()) return false;
-    if (i == kLooks) Kill("a command's end");
+    if (std::chrono::steady_clock::now() - start > kPatience) {
+      LogWarning("systrap: thread %d does not end a command", tid_);
+      process_->Kill();
+      return false;
+    }
     usleep(kLookEveryUs);
   }
   outstanding_ = false;

@@ -31,6 +31,7 @@ class StubThread {
   bool has_listener() const { return listener_ >= 0; }
   // How often the Sentry has slept on a futex for this thread.
   uint32_t futex_sleeps() const { return futex_sleeps_; }
+  void ResetFutexSleeps() { futex_sleeps_ = 0; }
   StubProcess& process() { return *process_; }
   // CPU time that it used for earlier contexts.
   uint64_t past_cpu_ns() const { return past_cpu_ns_; }
@@ -47,6 +48,9 @@ class StubThread {
 
   // Has the stub carry out a command while it spins for us. The caller may hold locks: this takes some
   // `budget` ticks at most, whatever the application does.
+  //
+  // Nothing of an earlier one is under way: its arguments in the page are free.
+  bool CanDoQuickly();
   enum class Quick {
     kDone,
     kRefused,   // the stub sleeps, or was too slow, and will not do it

@@ -142,7 +142,7 @@ Result<Ref<StubProcess>> SystrapPlatform::ForkProcess(Agent& parent) {
   ASSIGN_OR_RETURN(const pid_t pid, parent.Fork(*slab));
   Ref<StubProcess> process(new StubProcess(std::move(slab), pid, /*prepared=*/true));
   if (Status s = reaper_->Watch(*process); !s.ok()) {
-    process->Release();
+    process->Discard();
     return s.error();
   }
   return process;
