@@ -22,9 +22,6 @@ namespace {
 constexpr uint64_t kUretprobe = 335;  // Linux 6.11
 thread_local SystrapContext* current_context = nullptr;
 
-// Longer copies are cheaper by process_vm_readv(2).
-constexpr size_t kQuickCopy = 8192;
-static_assert(kQuickCopy <= THREAD_DATA_SIZE);
 // Sleeps on a futex that cost as much more as making a listener does.
 constexpr uint32_t kListenerPays = 200;
 constexpr uint64_t kTrapProtection = 13, kTrapBreakpoint = 3, kTrapPage = 14;
@@ -350,7 +347,7 @@ bool SystrapContext::Do(uint32_t command) {
 
 bool SystrapContext::QuickCopyIn(const SystrapAddressSpace& as, UserAddr src,
                                  std::span<std::byte> dst) {
-  if (dst.size() > kQuickCopy || !CanAskStub(as)) return false;
+  if (dst.size() > platform_.quick_copy() || !CanAskStub(as)) return false;
   ThreadPage& page = thread_->page();
   page.addr = src;
   page.length = dst.size();
@@ -362,7 +359,7 @@ bool SystrapContext::QuickCopyIn(const SystrapAddressSpace& as, UserAddr src,
 
 bool SystrapContext::QuickCopyOut(const SystrapAddressSpace& as, UserAddr dst,
                                   std::span<const std::byte> src) {
-  if (src.size() > kQuickCopy || !CanAskStub(as)) return false;
+  if (src.size() > platform_.quick_copy() || !CanAskStub(as)) return false;
   ThreadPage& page = thread_->page();
   page.addr = dst;
   page.length = src.size();

@@ -39,6 +39,8 @@ class SystrapPlatform : public Platform {
   const Layout& layout() const { return layout_; }
   const HostProc& proc() const { return proc_; }
   SpinShared& spin() { return spin_; }
+  // Longer copies are cheaper by process_vm_readv(2) than by a stub that spins.
+  size_t quick_copy() const { return quick_copy_; }
   // A slab for a process with one thread.
   Result<std::unique_ptr<Slab>> NewSlab();
   std::span<const std::byte> initial_xsave() const { return initial_xsave_; }
@@ -64,6 +66,7 @@ class SystrapPlatform : public Platform {
   HostProc proc_;
   cpu_set_t cpus_;  // that the sandbox may use; empty if unknown
   SpinShared spin_;
+  size_t quick_copy_ = 0;
   UserAddr min_user_address_ = 0;
   std::vector<std::byte> initial_xsave_;
   uint64_t xsave_features_ = 0;

@@ -96,7 +96,7 @@ class SpinPolicy {
   bool Spins() const { return spinning_ && shared_.CoresToSpare(); }
 
  private:
-  static constexpr uint64_t kMinSpinUs = 12, kMaxLatencyUs = 50, kMoveUs = 300;
+  static constexpr uint64_t kMinSpinUs = 30, kMaxLatencyUs = 50, kMoveUs = 300;
   static constexpr uint32_t kStart = 8, kForgive = 64, kMaxFailures = 8;
 
   // Spinning ends when it was in vain more often than this once in kFailureCosts times.

@@ -216,16 +216,17 @@ bool StubThread::Await(SpinPolicy& spin) {
       }
     }
   }
-  if (moving_) Arrived();
+  const bool moved = moving_;
+  if (moved) Arrived();
   const uint64_t elapsed = __rdtsc() - start;
-  if (spun) {
-    spin.OnEvent(elapsed, 0, true);
+  if (spun && !moved) {
+    spin.OnEvent(elapsed, 0, true);  // as good, and without a look at the stub's figures
   } else {
     // What the stub says of times is only a hint, but must not be nonsense.
     const uint64_t handed_over = __atomic_load_n(&page_.handed_over, __ATOMIC_RELAXED);
     const uint64_t ran = handed_over - __atomic_load_n(&page_.resumed, __ATOMIC_RELAXED);
     const uint64_t latency = start + elapsed - handed_over;
-    spin.OnEvent(std::min(ran, elapsed), std::min(latency, elapsed), false);
+    spin.OnEvent(std::min(ran, elapsed), std::min(latency, elapsed), spun);
   }
   if (process_->dead()) return false;
   return true;

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "pkg/base/log.h"
+#include "pkg/sentry/platform/common/cpu_quota.h"
 #include "pkg/sentry/platform/systrap/address_space.h"
 #include "pkg/sentry/platform/systrap/context.h"
 #include "pkg/sentry/platform/systrap/platform_impl.h"
@@ -64,6 +65,10 @@ std::unique_ptr<SystrapPlatform> SystrapPlatform::Create(const Options& options,
   if (sched_getaffinity(0, sizeof(p->cpus_), &p->cpus_) != 0) CPU_ZERO(&p->cpus_);
   const int cores = CPU_COUNT(&p->cpus_);
   p->spin_.cores = cores != 0 ? static_cast<uint32_t>(cores) : 1024;
+  if (const auto quota = CpuQuota(p->proc_.ReadFile("self/cgroup")); quota.has_value()) {
+    LogInfo("systrap: %.2f cores by cgroup limits", *quota);
+    p->spin_.cores = std::min(p->spin_.cores, static_cast<uint32_t>(*quota));
+  }
   p->spin_.enabled = options.spin;
   p->min_user_address_ = std::max<UserAddr>(MinUserAddress(p->proc_), STUB_MIN_USER_ADDRESS);
   p->reaper_ = Reaper::New();
