@@ -240,15 +240,16 @@ Event SystrapContext::SwitchLazily(AddressSpace& address_space, arch::Registers*
     return {Event::kInterrupt};
   }
   ThreadPage& page = thread_->page();
-  if (changed == Changed::kAll || !loaded_) {
-    StoreRegisters(*regs);
-  } else if (changed == Changed::kResult) {
-    page.rax = regs->rax;
-  }
   rest_pending_ = false;
   if (const uint32_t spin = spin_.StubBudget(); spin != page.stub_spin) page.stub_spin = spin;
   if (const auto cpu = static_cast<uint32_t>(sched_getcpu()); cpu != page.sentry_cpu) {
     page.sentry_cpu = cpu;
+  }
+  // Last, as the stub may be reading the same cache line all the time.
+  if (changed == Changed::kAll || !loaded_) {
+    StoreRegisters(*regs);
+  } else if (changed == Changed::kResult) {
+    page.rax = regs->rax;
   }
   thread_->Give(COMMAND_RUN, spin_.TakeStart());
   const bool alive = thread_->Await(spin_);

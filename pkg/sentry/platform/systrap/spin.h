@@ -37,7 +37,6 @@ class SpinPolicy {
   // TSC ticks that the Sentry may spin for the next event.
   uint64_t SentryBudget() const {
     if (!Spins()) return 0;
-    // The first time the stub has to come to another core.
     return first_ ? kMoveUs * shared_.ticks_per_us : Worthwhile();
   }
   // The same for the stub and its answer.
@@ -52,7 +51,8 @@ class SpinPolicy {
       const uint64_t now = std::min<uint64_t>(latency, kMaxLatencyUs * shared_.ticks_per_us);
       latency_ += (static_cast<int64_t>(now) - latency_) / 8;
     }
-    const bool quick = ran < Worthwhile();
+    // The first time the stub has to come to another core.
+    const bool quick = ran < Worthwhile() || (first_ && spun);
     first_ = false;
     if (spinning_) {
       if (quick && spun) {

@@ -28,7 +28,8 @@ long StubUnmap(uint64_t addr, uint64_t length);
 long StubArchPrctl(int op, uint64_t value);
 void StubExit(void) __attribute__((noreturn));
 
-void StubOnSyscall(struct ThreadPage* t);
+void StubOnSyscall(struct ThreadPage* t, uint32_t before);
+void StubOnYield(struct ThreadPage* t);
 void StubOnThreadStart(struct ThreadPage* t);
 void StubOnRestart(struct ThreadPage* t);
 int StubOnSignal(int sig, siginfo_t* info, struct ucontext* uc, uint32_t old_phase,
@@ -125,14 +126,17 @@ static uint64_t CopyBytes(struct ThreadPage* t, uint64_t to, uint64_t from, uint
   return count;
 }
 
-/* Gives the turn to the Sentry, and waits until it is the stub's again. */
-static void WaitForSentry(struct ThreadPage* t) {
-  t->stub_cpu = CurrentCpu();
-  t->handed_over = ReadTsc();
-  const uint32_t before = __atomic_exchange_n(&t->state, STATE_SENTRY, __ATOMIC_SEQ_CST);
+/* Gives the turn to the Sentry; returns how the Sentry waited. */
+static inline uint32_t GiveTurn(struct ThreadPage* t) {
+  return __atomic_exchange_n(&t->state, STATE_SENTRY, __ATOMIC_SEQ_CST);
+}
+
+/* Waits until the turn is the stub's again. `before`: of GiveTurn(). */
+static void WaitForSentry(struct ThreadPage* t, uint32_t before) {
+  if (before != STATE_STUB) t->handed_over = ReadTsc();
   /* All: threads of the application may sleep there too. */
   if (before == STATE_STUB_FUTEX) StubFutex(&t->state, FUTEX_WAKE, 0x7fffffff);
-  if (before != STATE_STUB_NOTIFY && t->stub_cpu != t->sentry_cpu) {
+  if (before != STATE_STUB_NOTIFY && CurrentCpu() != t->sentry_cpu) {
     const uint64_t start = ReadTsc();
     while (Load(&t->state) >= STATE_SENTRY) {
       if (ReadTsc() - start > Load(&t->stub_spin)) break;
@@ -194,10 +198,10 @@ static void DoCommand(struct ThreadPage* t, uint8_t command) {
   }
 }
 
-/* Reports t->event, and does what the Sentry says until it says to run the application. */
-static void HandOver(struct ThreadPage* t) {
-  for (;;) {
-    WaitForSentry(t);
+/* Does what the Sentry says until it says to run the application. It has the turn; `before` as above. */
+static void Obey(struct ThreadPage* t, uint32_t before) {
+  for (;; before = GiveTurn(t)) {
+    WaitForSentry(t, before);
     if (__builtin_expect(__atomic_load_n(&t->command, __ATOMIC_ACQUIRE) == COMMAND_RUN, 1)) {
       if (__builtin_expect(t->exit_flags != 0, 0)) {
         if (t->exit_flags & EXIT_SET_FS) LoadFsBase(t);
@@ -217,8 +221,13 @@ static void HandOver(struct ThreadPage* t) {
   }
 }
 
-void StubOnSyscall(struct ThreadPage* t) {
-  if (t->rax == __NR_sched_yield && (Agent()->features & AGENT_LOCAL_CALLS) != 0) {
+/* Reports t->event. */
+static void HandOver(struct ThreadPage* t) { Obey(t, GiveTurn(t)); }
+
+void StubOnSyscall(struct ThreadPage* t, uint32_t before) { Obey(t, before); }
+
+void StubOnYield(struct ThreadPage* t) {
+  if ((Agent()->features & AGENT_LOCAL_CALLS) != 0) {
     /* The host's scheduler is the one to be asked. */
     StubYield();
     t->rax = 0;
@@ -226,7 +235,6 @@ void StubOnSyscall(struct ThreadPage* t) {
   } else {
     t->event = EVENT_SYSCALL;
   }
-  SaveFsBase(t);
   HandOver(t);
 }
 

@@ -115,6 +115,7 @@
 
 /* Offsets for assembly, checked below. */
 #define T_STATE 0
+#define T_EVENT 4
 #define T_RAX 8
 #define T_RDI 16
 #define T_RSI 24
@@ -133,6 +134,7 @@
 #define T_R13 128
 #define T_R14 136
 #define T_R15 144
+#define T_FS_BASE 152
 #define T_SELF 168
 #define T_JUMP 176
 #define T_PHASE 184
@@ -143,6 +145,7 @@
 #define A_FORK_SLAB_FD 16
 #define A_SENTRY_PID 20
 #define A_FORK_SLAB_SIZE 24
+#define A_FEATURES 32
 #define A_OPS 64
 #define A_CPUS 3904
 #define A_CPUS_SIZE 128
@@ -187,9 +190,8 @@ struct ThreadPage {
   uint64_t reserved1[4];
   /* TSC when the application began to run, and when it ended: hints for spinning. */
   uint64_t resumed;
-  uint64_t handed_over;
-  uint32_t stub_cpu;
-  uint32_t reserved2[11];
+  uint64_t handed_over; /* if the Sentry had to be woken up for it */
+  uint64_t reserved2[6];
   /* Of a command. copy: `length` bytes at `addr`, and how many of them a fault left. */
   uint64_t addr, length;
   int64_t result;
@@ -239,6 +241,8 @@ struct AgentReply {
 #define _Static_assert static_assert
 #endif
 STUB_ASSERT_OFFSET(ThreadPage, state, T_STATE);
+STUB_ASSERT_OFFSET(ThreadPage, event, T_EVENT);
+STUB_ASSERT_OFFSET(ThreadPage, fs_base, T_FS_BASE);
 STUB_ASSERT_OFFSET(ThreadPage, self, T_SELF);
 STUB_ASSERT_OFFSET(ThreadPage, jump, T_JUMP);
 STUB_ASSERT_OFFSET(ThreadPage, phase, T_PHASE);
@@ -270,6 +274,7 @@ STUB_ASSERT_OFFSET(AgentPage, report_fd, A_REPORT_FD);
 STUB_ASSERT_OFFSET(AgentPage, fork_slab_fd, A_FORK_SLAB_FD);
 STUB_ASSERT_OFFSET(AgentPage, sentry_pid, A_SENTRY_PID);
 STUB_ASSERT_OFFSET(AgentPage, fork_slab_size, A_FORK_SLAB_SIZE);
+STUB_ASSERT_OFFSET(AgentPage, features, A_FEATURES);
 STUB_ASSERT_OFFSET(AgentPage, ops, A_OPS);
 STUB_ASSERT_OFFSET(AgentPage, cpus, A_CPUS);
 _Static_assert(sizeof(struct AgentOp) == A_OP_SIZE, "AgentOp");

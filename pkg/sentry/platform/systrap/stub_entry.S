@@ -42,30 +42,45 @@ entry StubSyscallEntry
   movl $1, %gs:T_PHASE
 entry StubSyscallEntryEnd
   mov %rsp, %gs:T_RSP
-  mov %rdi, %gs:T_RDI
-  mov %gs:T_SELF, %rdi
-  mov %rax, T_RAX(%rdi)
-  mov %rsi, T_RSI(%rdi)
-  mov %rdx, T_RDX(%rdi)
-  mov %r10, T_R10(%rdi)
-  mov %r8, T_R8(%rdi)
-  mov %r9, T_R9(%rdi)
-  mov %rcx, T_RIP(%rdi)
-  mov %rcx, T_RCX(%rdi)
-  lea THREAD_STACK_TOP(%rdi), %rsp
+  mov %rbx, %gs:T_RBX
+  mov %gs:T_SELF, %rbx
+  lea THREAD_STACK_TOP(%rbx), %rsp
   pushfq
   pop %r11
-  mov %r11, T_RFLAGS(%rdi)
-  mov %r11, T_R11(%rdi)
-  mov %rbx, T_RBX(%rdi)
-  mov %rbp, T_RBP(%rdi)
-  mov %r12, T_R12(%rdi)
-  mov %r13, T_R13(%rdi)
-  mov %r14, T_R14(%rdi)
-  mov %r15, T_R15(%rdi)
+  mov %r11, T_RFLAGS(%rbx)
+  mov %r11, T_R11(%rbx)
+  mov %rcx, T_RIP(%rbx)
+  mov %rcx, T_RCX(%rbx)
+  mov %rbp, T_RBP(%rbx)
+  mov %r12, T_R12(%rbx)
+  mov %r13, T_R13(%rbx)
+  mov %r14, T_R14(%rbx)
+  mov %r15, T_R15(%rbx)
   cld
-  mov %rdi, %rbx
+  testl $AGENT_HAS_FSGSBASE, StubStart + STUB_SLAB_OFFSET - STUB_TEXT_OFFSET + A_FEATURES(%rip)
+  jz 1f
+  rdfsbase %r11
+  mov %r11, T_FS_BASE(%rbx)
+1:
+  /* The line that the Sentry may be reading all the time: written at once, or it comes and goes more often. */
+  mov %rax, T_RAX(%rbx)
+  mov %rdi, T_RDI(%rbx)
+  mov %rsi, T_RSI(%rbx)
+  mov %rdx, T_RDX(%rbx)
+  mov %r10, T_R10(%rbx)
+  mov %r8, T_R8(%rbx)
+  mov %r9, T_R9(%rbx)
+  mov %rbx, %rdi
+  cmp $__NR_sched_yield, %rax
+  je 2f
+  movb $EVENT_SYSCALL, T_EVENT(%rbx)
+  mov $STATE_SENTRY, %esi
+  xchg %esi, T_STATE(%rbx)
   call StubOnSyscall
+  mov %rbx, %rdi
+  jmp StubResume
+2:
+  call StubOnYield
   mov %rbx, %rdi
 
 /* ---- The way out -------------------------------------------------------------------------------

@@ -103,13 +103,15 @@ void StubThread::WakeStub(uint32_t before) {
     return;
   }
   if (before != STATE_SENTRY_NOTIFY || listener_ < 0) return;
-  for (;;) {
-    if (notification_ == 0 && !Receive()) break;
-    seccomp_notif_resp answer{};
-    answer.id = std::exchange(notification_, 0);
-    if (ioctl(listener_, SECCOMP_IOCTL_NOTIF_SEND, &answer) == 0) break;
+  while ((notification_ != 0 || Receive()) && !Answer()) {
     if (errno != ENOENT || process_->dead()) break;
   }
+}
+
+bool StubThread::Answer() {
+  seccomp_notif_resp answer{};
+  answer.id = std::exchange(notification_, 0);
+  return ioctl(listener_, SECCOMP_IOCTL_NOTIF_SEND, &answer) == 0;
 }
 
 void StubThread::MoveAway() {
@@ -203,30 +205,26 @@ bool StubThread::Await(SpinPolicy& spin) {
         return false;
       }
       if (asleep == STATE_STUB_NOTIFY) {
-        // The state says so before the notification comes. One that waits already is one too many:
-        // the stub would wait for ever for its answer.
-        if (notification_ != 0) {
-          Kill("a notification");
-          return false;
-        }
         if (!Receive()) return false;
+        // The state says so before the notification comes. If not, a kick took the stub out of its last call
+        // while that was being answered, and it makes it again.
+        if (Load(page_.state) < STATE_SENTRY) Answer();
       } else {
         FutexWait(&page_.state, asleep);
         ++futex_sleeps_;
       }
     }
   }
-  const bool moved = moving_;
-  if (moved) Arrived();
+  if (moving_) Arrived();
   const uint64_t elapsed = __rdtsc() - start;
-  if (spun && !moved) {
-    spin.OnEvent(elapsed, 0, true);  // as good, and without a look at the stub's figures
+  if (spun) {
+    spin.OnEvent(elapsed, 0, true);
   } else {
     // What the stub says of times is only a hint, but must not be nonsense.
     const uint64_t handed_over = __atomic_load_n(&page_.handed_over, __ATOMIC_RELAXED);
     const uint64_t ran = handed_over - __atomic_load_n(&page_.resumed, __ATOMIC_RELAXED);
     const uint64_t latency = start + elapsed - handed_over;
-    spin.OnEvent(std::min(ran, elapsed), std::min(latency, elapsed), spun);
+    spin.OnEvent(std::min(ran, elapsed), std::min(latency, elapsed), false);
   }
   if (process_->dead()) return false;
   return true;

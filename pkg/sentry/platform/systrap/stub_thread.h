@@ -70,6 +70,8 @@ class StubThread {
   void Arrived();
   // Takes the notification that the stub sent, or is about to send. False if there will be none.
   bool Receive();
+  // Ends the stub's wait in the notification that was received. ENOENT in errno if a signal has done so.
+  bool Answer();
   // The thread does not do what stubs do. Nothing that it shares with us can be relied on any more.
   void Kill(const char* why);
 
