@@ -23,6 +23,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_format.h"
 #include "pkg/base/check.h"
 #include "pkg/sentry/platform/common/xsave.h"
@@ -42,6 +43,16 @@ constexpr uint64_t kHwcap2Fsgsbase = 2;
 
 std::string HostError(const char* what, Errno e) {
   return absl::StrFormat("systrap platform: %s: %s", what, strerror(static_cast<int>(e)));
+}
+
+// Reserves the region in our own address space, so that nothing that we map meanwhile gets in its way.
+bool Reserve(uint64_t base) {
+  void* want = reinterpret_cast<void*>(base);
+  void* got = mmap(want, STUB_REGION_SIZE, PROT_NONE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+  if (got == want) return true;
+  if (got != MAP_FAILED) munmap(got, STUB_REGION_SIZE);
+  return false;
 }
 
 // The highest place where nothing of the Sentry is: its code must go on to run until the agent is alone.
@@ -172,8 +183,17 @@ std::string SystrapPlatform::MakeTemplate() {
   clock_gettime(CLOCK_MONOTONIC, &time0);
   const uint64_t tsc0 = __rdtsc();
 
-  const std::vector<HostMapping> own = ParseMaps(proc_.ReadFile("self/maps"));
-  layout_.base = ChooseBase(own);
+  std::vector<HostMapping> own;
+  constexpr int kTries = 16;  // other threads, and reading this, may map something
+  for (int i = 0;; ++i) {
+    own = ParseMaps(proc_.ReadFile("self/maps"));
+    layout_.base = ChooseBase(own);
+    if (Reserve(layout_.base)) break;
+    if (i == kTries) return HostError("room for stubs", HostErrno());
+  }
+  const absl::Cleanup unreserve = [this] {
+    munmap(reinterpret_cast<void*>(layout_.base), STUB_REGION_SIZE);
+  };
   auto text = MakeText(layout_);
   if (!text.ok()) return HostError("stub text", text.error());
   auto slab = Slab::New();
@@ -181,7 +201,7 @@ std::string SystrapPlatform::MakeTemplate() {
 
   const auto map = [](uint64_t addr, size_t size, int prot, int fd, off_t offset) {
     void* want = reinterpret_cast<void*>(addr);
-    return mmap(want, size, prot, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, offset) == want;
+    return mmap(want, size, prot, MAP_SHARED | MAP_FIXED, fd, offset) == want;
   };
   pid_t pid = -1;
   if (map(layout_.text(), STUB_TEXT_SIZE + STUB_FILTER_SIZE, PROT_READ | PROT_EXEC, text->get(),
@@ -192,7 +212,6 @@ std::string SystrapPlatform::MakeTemplate() {
     pid = ForkToAgent(layout_.at(stub_offset::StubAgent));
   }
   const Errno error = HostErrno();
-  munmap(reinterpret_cast<void*>(layout_.base), STUB_REGION_SIZE);
   if (pid < 0) return HostError("first stub process", error);
   template_ = Ref<StubProcess>(new StubProcess(std::move(*slab), pid, /*prepared=*/false));
   if (Status s = reaper_->Watch(*template_); !s.ok()) {
