@@ -78,7 +78,7 @@ CpuUsage ThreadGroup::Usage() const {
     }
   }
   if (mm != nullptr) {
-    const auto usage = mm->as().GetUsage();
+    const auto usage = mm->as().GetTotals();
     total.minor_faults += usage.minor_faults;
     total.major_faults += usage.major_faults;
     total.max_rss_bytes =

@@ -173,6 +173,8 @@ class AddressSpace : public RefCounted {
     uint64_t major_faults = 0;
   };
   virtual Usage GetUsage() = 0;
+  // The same without the kinds of memory (anon_bytes, file_bytes, shmem_bytes), which is cheaper.
+  virtual Usage GetTotals() { return GetUsage(); }
 };
 
 class Platform {

@@ -66,16 +66,30 @@ AddressSpace::Usage HostProc::ReadUsage(pid_t pid) const {
   u.file_bytes = kib("\nRssFile:");
   u.shmem_bytes = kib("\nRssShmem:");
   u.rss_bytes = u.anon_bytes + u.file_bytes + u.shmem_bytes;
-  // Fields 10 and 12; the second one is a name in parentheses, which may contain anything.
-  const std::string stat = ReadFile(dir + "/stat");
-  const size_t name_end = stat.rfind(')');
-  if (name_end != std::string::npos) {
-    unsigned long long minor = 0, major = 0;
-    if (sscanf(stat.c_str() + name_end + 1, " %*c %*d %*d %*d %*d %*d %*u %llu %*u %llu", &minor,
-               &major) == 2) {
-      u.minor_faults = minor;
-      u.major_faults = major;
-    }
+  const AddressSpace::Usage totals = ReadTotals(pid);
+  u.minor_faults = totals.minor_faults;
+  u.major_faults = totals.major_faults;
+  return u;
+}
+
+AddressSpace::Usage HostProc::ReadTotals(pid_t pid) const {
+  AddressSpace::Usage u;
+  char text[1024];
+  const UniqueFd fd = OpenFile(std::to_string(pid) + "/stat", O_RDONLY | O_CLOEXEC);
+  const ssize_t length = fd.valid() ? read(fd.get(), text, sizeof(text) - 1) : 0;
+  if (length <= 0) return u;
+  text[length] = 0;
+  // Fields 10, 12 and 24; the second one is a name in parentheses, which may contain anything.
+  const char* name_end = strrchr(text, ')');
+  unsigned long long minor = 0, major = 0, pages = 0;
+  if (name_end != nullptr &&
+      sscanf(name_end + 1,
+             " %*c %*d %*d %*d %*d %*d %*u %llu %*u %llu %*u %*u %*u %*d %*d %*d %*d %*d %*d %*u %*u "
+             "%llu",
+             &minor, &major, &pages) == 3) {
+    u.minor_faults = minor;
+    u.major_faults = major;
+    u.rss_bytes = pages * kPageSize;
   }
   return u;
 }

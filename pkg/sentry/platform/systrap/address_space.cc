@@ -6,6 +6,7 @@
 #include <linux/membarrier.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include <algorithm>
 #include <cstring>
@@ -198,6 +199,26 @@ AddressSpace::Usage SystrapAddressSpace::GetUsage() {
   u.shmem_bytes = less(u.shmem_bytes, empty.shmem_bytes);
   u.rss_bytes = u.anon_bytes + u.file_bytes + u.shmem_bytes;
   return u;
+}
+
+AddressSpace::Usage SystrapAddressSpace::GetTotals() {
+  if (process_->dead()) return {};
+  Usage u = platform_.proc().ReadTotals(process_->pid());
+  u.rss_bytes -= std::min(u.rss_bytes, platform_.empty_usage().rss_bytes);
+  return u;
+}
+
+uint64_t SystrapAddressSpace::CpuNs(const StubThread& thread) {
+  if (process_->dead()) return 0;
+  if (SingleThreaded()) {
+    // The process's clock (clock_getcpuclockid(3)) has no more than the agent's work besides, and a file of
+    // /proc costs the host much more, at its end once again.
+    const clockid_t clock = static_cast<clockid_t>(~static_cast<uint32_t>(process_->pid()) << 3 | 2);
+    timespec ts;
+    if (clock_gettime(clock, &ts) != 0) return 0;
+    return static_cast<uint64_t>(ts.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(ts.tv_nsec);
+  }
+  return platform_.proc().ReadThreadCpuNs(process_->pid(), thread.tid());
 }
 
 Result<std::unique_ptr<StubThread>> SystrapAddressSpace::Claim(bool listener) {

@@ -43,12 +43,16 @@ class SystrapAddressSpace : public AddressSpace, private CallSites::Host {
   Result<size_t> ForceCopyOut(UserAddr dst, std::span<const std::byte> src) override;
   Result<uint32_t> Load32(UserAddr addr) override;
   Usage GetUsage() override;
+  Usage GetTotals() override;
 
   // A thread for a context: one that waits, or a new one. `listener`: one that sleeps in notifications.
   // EAGAIN if there cannot be more.
   Result<std::unique_ptr<StubThread>> Claim(bool listener);
   // Gives it back; it must have the turn of the Sentry.
   void Park(std::unique_ptr<StubThread> thread);
+
+  // CPU time that `thread` used so far, in nanoseconds.
+  uint64_t CpuNs(const StubThread& thread);
 
   StubProcess& process() { return *process_; }
   CallSites& sites() { return sites_; }

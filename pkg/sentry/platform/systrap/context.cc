@@ -95,13 +95,15 @@ Status SystrapContext::Adopt(SystrapAddressSpace& as, std::unique_ptr<StubThread
 
 void SystrapContext::Unbind() {
   if (!as_) return;
-  const bool dead = as_->process().dead();
-  if (!dead) {
+  if (!as_->process().dead()) {
     auto state = GetXsave();
     if (state.ok()) pending_xsave_ = std::move(*state);
   }
-  const uint64_t cpu =
-      dead ? 0 : platform_.proc().ReadThreadCpuNs(as_->process().pid(), thread_->tid());
+  LeaveThread();
+}
+
+void SystrapContext::LeaveThread() {
+  const uint64_t cpu = as_->CpuNs(*thread_);
   {
     MutexLock lock(cpu_mu_);
     past_cpu_ns_ += cpu > start_cpu_ns_ ? cpu - start_cpu_ns_ : 0;
@@ -119,21 +121,7 @@ void SystrapContext::Release() {
   if (current_context == this) current_context = nullptr;
   rest_pending_ = false;
   SetRunnable(false);
-  if (as_) {
-    // Nobody wants the FPU state; the CPU time is the last thing to be asked for.
-    const bool dead = as_->process().dead();
-    const uint64_t cpu =
-        dead ? 0 : platform_.proc().ReadThreadCpuNs(as_->process().pid(), thread_->tid());
-    {
-      MutexLock lock(cpu_mu_);
-      past_cpu_ns_ += cpu > start_cpu_ns_ ? cpu - start_cpu_ns_ : 0;
-      bound_ = false;
-    }
-    thread_->set_past_cpu_ns(cpu);
-    __atomic_store_n(&thread_->page().stub_spin, 0, __ATOMIC_RELAXED);
-    as_->Park(std::move(thread_));
-    as_.reset();
-  }
+  if (as_) LeaveThread();  // nobody wants the FPU state
   if (claimed_as_) {
     claimed_as_->Park(std::move(claimed_));
     claimed_as_.reset();
@@ -496,11 +484,11 @@ uint64_t SystrapContext::UserCpuTimeNs() {
   MutexLock lock(cpu_mu_);
   uint64_t ns = past_cpu_ns_;
   if (bound_) {
-    const uint64_t now = platform_.proc().ReadThreadCpuNs(
-        kick_tgid_.load(std::memory_order_relaxed), kick_tid_.load(std::memory_order_relaxed));
+    const uint64_t now = as_->CpuNs(*thread_);
     if (now > start_cpu_ns_) ns += now - start_cpu_ns_;
   }
-  return ns;
+  // What is measured changes a little when there is a second thread.
+  return reported_cpu_ns_ = std::max(reported_cpu_ns_, ns);
 }
 
 }  // namespace cvisor::platform::systrap

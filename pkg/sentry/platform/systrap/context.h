@@ -60,8 +60,9 @@ class SystrapContext : public Context {
   Status Adopt(SystrapAddressSpace& as, std::unique_ptr<StubThread> thread);
   // Goes on in a stub thread that has a listener, if one can be had.
   void MoveToListener();
-  // Leaves the stub thread to the address space.
+  // Leaves the stub thread to the address space. Without the FPU state: LeaveThread().
   void Unbind();
+  void LeaveThread();
   void SetRunnable(bool runnable);
   bool CanAskStub(const SystrapAddressSpace& as) const;
   // False if it was not done.
@@ -102,9 +103,10 @@ class SystrapContext : public Context {
   std::atomic<pid_t> kick_tgid_{0};
   std::atomic<pid_t> kick_tid_{0};
 
-  Mutex cpu_mu_;               // guards the three below
+  Mutex cpu_mu_;               // guards the four below
   uint64_t past_cpu_ns_ = 0;   // of stub threads given back
   uint64_t start_cpu_ns_ = 0;  // what the current one had used before us
+  uint64_t reported_cpu_ns_ = 0;
   bool bound_ = false;
 };
 
