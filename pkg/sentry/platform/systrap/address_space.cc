@@ -259,19 +259,13 @@ bool SystrapAddressSpace::WriteCode(UserAddr addr, std::span<const uint8_t> byte
 }
 
 bool SystrapAddressSpace::MapTrampolines() {
-  const AgentOp ops[] = {
-      {AGENT_OP_CALL,
-       SYS_mmap,
-       {TRAMPOLINE_BASE, TRAMPOLINE_SIZE, PROT_READ | PROT_EXEC,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, ~uint64_t{0}, 0}},
-      {AGENT_OP_CALL,
-       SYS_membarrier,
-       {MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0, 0, 0, 0}},
-  };
-  return process_->agent().Run(ops).ok();
+  return Call(SYS_mmap, TRAMPOLINE_BASE, TRAMPOLINE_SIZE, PROT_READ | PROT_EXEC,
+              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, ~uint64_t{0}, 0)
+      .ok();
 }
 
 bool SystrapAddressSpace::SyncCores() {
+  // All stub processes have inherited the template's registration.
   return Call(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0).ok();
 }
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/membarrier.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <signal.h>
@@ -278,6 +279,9 @@ std::string SystrapPlatform::EmptyTemplate(Agent& agent, const std::vector<HostM
                          static_cast<uint64_t>(__rseq_offset),
                      kRegisteredSize, RSEQ_FLAG_UNREGISTER, RSEQ_SIG));
   }
+  // For patches of text that other threads may be running (see CallSites). Here, where one thread has the memory:
+  // with more, the host waits for all its cores, some 15 ms.
+  ops.push_back(Op(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE));
   if (Status s = agent.Run(ops); !s.ok()) return HostError("preparing the template", s.error());
 
   // The vDSO finds its data pages by distance: the whole group moves as it is.
