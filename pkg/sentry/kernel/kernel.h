@@ -20,6 +20,7 @@
 #include "pkg/base/ref.h"
 #include "pkg/base/result.h"
 #include "pkg/sentry/auth/credentials.h"
+#include "pkg/sentry/kernel/ipc_namespace.h"
 #include "pkg/sentry/kernel/limits.h"
 #include "pkg/sentry/kernel/pid_namespace.h"
 #include "pkg/sentry/platform/platform.h"
@@ -64,9 +65,6 @@ class UtsNamespace : public RefCounted {
   mutable Mutex mu_;  // leaf
   std::string host_ ABSL_GUARDED_BY(mu_), domain_ ABSL_GUARDED_BY(mu_);
 };
-
-// ipc_namespaces(7): System V IPC and message queues hang on it.
-class IpcNamespace : public RefCounted {};
 
 // What a container's first process (or an exec'ed one) is made of.
 struct ProcessSpec {

@@ -35,6 +35,7 @@ Status CheckFlags(const Task& t, const CloneArgs& args) {
   if ((f & CLONE_THREAD) != 0 && (f & (CLONE_NEWPID | CLONE_NEWUSER)) != 0) return Errno::kEINVAL;
   if ((f & CLONE_PIDFD) != 0 && (f & CLONE_DETACHED) != 0) return Errno::kEINVAL;
   if (args.exit_signal < 0 || args.exit_signal > kNumSignals) return Errno::kEINVAL;
+  if ((f & CLONE_NEWIPC) != 0 && (f & CLONE_SYSVSEM) != 0) return Errno::kEINVAL;
   if ((f & CLONE_PARENT) != 0 && t.tg().pid_ns()->init() == &t.tg()) return Errno::kEINVAL;
   if ((f & kOtherNamespaces) != 0) {
     // As a kernel built without them says.
@@ -144,9 +145,12 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
   if ((f & CLONE_NEWNS) != 0) child->UnshareMounts();
   child->uts_ = (f & CLONE_NEWUTS) != 0 ? uts_->Copy() : uts_;
   child->ipc_ = (f & CLONE_NEWIPC) != 0 ? MakeRef<IpcNamespace>() : ipc_;
+  if ((f & CLONE_SYSVSEM) != 0) {
+    child->sem_undo_ = SemUndo();
+  }
   child->creds_ = creds();
   child->name_ = name();
-  child->no_new_privs = no_new_privs;
+  child->no_new_privs = no_new_privs.load();
   child->personality = personality;
   child->timer_slack_ns = timer_slack_ns;
   child->keep_caps = keep_caps;
@@ -195,6 +199,11 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
               ((f & CLONE_THREAD) == 0 && HasDefaultActionPending());
     }
     status = dying ? Status(Errno::kERESTARTNOINTR) : kernel_.AdoptTask(*child, ns, args.set_tid);
+    if (status.ok()) {
+      // Not before it is in the tables, or SECCOMP_FILTER_FLAG_TSYNC of another thread could miss it.
+      child->SetSeccomp(seccomp_mode(), SeccompFilter());
+      if (no_new_privs) child->no_new_privs = true;
+    }
     if (status.ok() && (f & CLONE_THREAD) == 0) {
       ThreadGroup* parent = tg_.get();
       if ((f & CLONE_PARENT) != 0) {

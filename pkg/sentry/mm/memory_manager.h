@@ -57,6 +57,7 @@ struct MmapOptions {
   std::string name;                     // path shown in /proc/pid/maps, or "[heap]", "[stack]"
   // Keeps the open file alive as long as the mapping (Linux: vma->vm_file); may be null.
   Ref<RefCounted> file;
+  Ref<Attachment> attachment;  // of System V shared memory; may be null
 
   static constexpr int PROT_READ_WRITE_EXEC = 7;
 };
@@ -84,6 +85,9 @@ class MemoryManager : public RefCounted {
   Status Munlock(const Caller& c, UserAddr addr, uint64_t length);
   Status Mlockall(const Caller& c, int flags);
   Status Munlockall(const Caller& c);
+
+  // shmdt(2): unmaps what is left of the attachment that was made at `addr`. EINVAL if there is none.
+  Status Detach(const Caller& c, UserAddr addr);
 
   // prctl(PR_SET_VMA_ANON_NAME): names private anonymous memory "[anon:name]"; empty takes the name
   // away. ENOMEM if there are holes, EBADF if some of it is a file's.

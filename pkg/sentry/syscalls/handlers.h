@@ -67,6 +67,8 @@ HandlerFunction Mmap, Munmap, Mprotect, Mremap, Madvise, Brk, Msync, Mincore, Ml
     Mlockall, Munlockall, RemapFilePages, PkeyMprotect, PkeyAlloc, PkeyFree;
 // sys_mempolicy.cc
 HandlerFunction Mbind, SetMempolicy, GetMempolicy, MigratePages, MovePages, SetMempolicyHomeNode;
+// sys_shm.cc
+HandlerFunction Shmget, Shmat, Shmdt, Shmctl;
 // sys_process_vm.cc
 HandlerFunction ProcessVmReadv, ProcessVmWritev;
 
@@ -95,6 +97,10 @@ HandlerFunction RtSigaction, RtSigprocmask, RtSigreturn, RtSigpending, RtSigtime
     Sigaltstack, Pause, RestartSyscall;
 // sys_kill.cc
 HandlerFunction Kill, Tkill, Tgkill, RtSigqueueinfo, RtTgsigqueueinfo;
+// sys_sem.cc
+HandlerFunction Semget, Semop, Semtimedop, Semctl;
+// sys_msg.cc
+HandlerFunction Msgget, Msgsnd, Msgrcv, Msgctl;
 // sys_signalfd.cc
 HandlerFunction Signalfd, Signalfd4;
 
@@ -112,6 +118,8 @@ HandlerFunction SchedYield, SchedSetparam, SchedGetparam, SchedSetscheduler, Sch
     SchedSetattr, SchedGetattr, Getpriority, Setpriority, IoprioSet, IoprioGet;
 // sys_prctl.cc
 HandlerFunction Prctl, ArchPrctl, Personality;
+// sys_seccomp.cc
+HandlerFunction Seccomp;
 // sys_sysinfo.cc
 HandlerFunction Uname, Sysinfo, Syslog, Getrandom, Sethostname, Setdomainname, Getcpu, Membarrier;
 // sys_rlimit.cc

@@ -305,6 +305,8 @@ Result<uint64_t> Kcmp(Task& t, const SyscallArgs& a) {
       return order(one->FsRef().get(), two->FsRef().get());
     case KCMP_SIGHAND:
       return order(one->tg().handlers().get(), two->tg().handlers().get());
+    case KCMP_SYSVSEM:
+      return order(one->SemUndoRef().get(), two->SemUndoRef().get());
     default:
       return Errno::kEINVAL;
   }
@@ -326,6 +328,7 @@ Result<uint64_t> Unshare(Task& t, const SyscallArgs& a) {
   if ((flags & (CLONE_FS | CLONE_NEWNS)) != 0) t.UnshareFs();
   if ((flags & CLONE_NEWNS) != 0) t.UnshareMounts();
   if ((flags & CLONE_NEWUTS) != 0) t.SetUts(t.uts().Copy());
+  if ((flags & CLONE_SYSVSEM) != 0) t.DropSemUndo();
   if ((flags & CLONE_NEWIPC) != 0) t.SetIpc(MakeRef<kernel::IpcNamespace>());
   return 0;
 }

@@ -22,7 +22,6 @@ constexpr std::string_view kGone = "removed from Linux";
 constexpr std::string_view kHardware = "no access to hardware";
 constexpr std::string_view kKeys = "no key management";
 constexpr std::string_view kAio = "programs fall back to threads";
-constexpr std::string_view kIpc = "System V IPC";
 constexpr std::string_view kMq = "POSIX message queues";
 constexpr std::string_view kLsm = "no security modules";
 constexpr std::string_view kNewMount = "mount(2) works";
@@ -59,9 +58,9 @@ constexpr SyscallInfo kTable[] = {
     {26, "msync", Msync, {kPtr, kSize, kMsyncFlags}, kFull},
     {27, "mincore", Mincore, {kPtr, kSize, kPtr}, kFull},
     {28, "madvise", Madvise, {kPtr, kSize, kMadvise}, kPartial, "memory poisoning is refused"},
-    Missing(29, "shmget", kIpc),
-    Missing(30, "shmat", kIpc),
-    Missing(31, "shmctl", kIpc),
+    {29, "shmget", Shmget, {kHex, kSize, kHex}, kPartial, "no huge pages"},
+    {30, "shmat", Shmat, {kInt, kPtr, kHex}, kFull, "", kPtr},
+    {31, "shmctl", Shmctl, {kInt, kInt, kPtr}, kPartial, "SHM_LOCK is a mark only"},
     {32, "dup", Dup, {kFd}, kFull},
     {33, "dup2", Dup2, {kFd, kFd}, kFull},
     {34, "pause", Pause, {}, kFull},
@@ -96,14 +95,14 @@ constexpr SyscallInfo kTable[] = {
     {61, "wait4", Wait4, {kPid, kWaitStatusOut, kWaitOptions, kRusageOut}, kFull, "", kPid},
     {62, "kill", Kill, {kPid, kSignal}, kFull},
     {63, "uname", Uname, {kUtsnameOut}, kFull},
-    Missing(64, "semget", kIpc),
-    Missing(65, "semop", kIpc),
-    Missing(66, "semctl", kIpc),
-    Missing(67, "shmdt", kIpc),
-    Missing(68, "msgget", kIpc),
-    Missing(69, "msgsnd", kIpc),
-    Missing(70, "msgrcv", kIpc),
-    Missing(71, "msgctl", kIpc),
+    {64, "semget", Semget, {kHex, kInt, kHex}, kFull},
+    {65, "semop", Semop, {kInt, kPtr, kUint}, kFull},
+    {66, "semctl", Semctl, {kInt, kInt, kInt, kHex}, kFull},
+    {67, "shmdt", Shmdt, {kPtr}, kFull},
+    {68, "msgget", Msgget, {kHex, kHex}, kFull},
+    {69, "msgsnd", Msgsnd, {kInt, kPtr, kSize, kHex}, kFull},
+    {70, "msgrcv", Msgrcv, {kInt, kPtr, kSize, kLong, kHex}, kFull},
+    {71, "msgctl", Msgctl, {kInt, kInt, kPtr}, kFull},
     {72, "fcntl", Fcntl, {kFd, kFcntlCmd, kFcntlArg}, kPartial, "no leases, no notifications (F_NOTIFY only ends them)"},
     {73, "flock", Flock, {kFd, kFlockOp}, kFull},
     {74, "fsync", Fsync, {kFd}, kFull},
@@ -257,7 +256,7 @@ constexpr SyscallInfo kTable[] = {
     {217, "getdents64", Getdents64, {kFd, kDirentsOut, kSize}, kFull},
     {218, "set_tid_address", SetTidAddress, {kPtr}, kFull, "", kPid},
     {219, "restart_syscall", RestartSyscall, {}, kFull},
-    Missing(220, "semtimedop", kIpc),
+    {220, "semtimedop", Semtimedop, {kInt, kPtr, kUint, kTimespecIn}, kFull},
     {221, "fadvise64", Fadvise64, {kFd, kOffset, kSize, kFadvise}, kStub,
      "arguments are checked; the host decides about its cache"},
     {222, "timer_create", TimerCreate, {kClockId, kPtr, kPtr}, kFull},
@@ -359,7 +358,7 @@ constexpr SyscallInfo kTable[] = {
     {314, "sched_setattr", SchedSetattr, {kPid, kPtr, kHex}, kPartial, "stored, not enforced"},
     {315, "sched_getattr", SchedGetattr, {kPid, kPtr, kUint, kHex}, kFull},
     {316, "renameat2", Renameat2, {kDirFd, kPath, kDirFd, kPath, kRenameFlags}, kFull},
-    Missing(317, "seccomp", "programs run without their own filters"),
+    {317, "seccomp", Seccomp, {kUint, kHex, kPtr}, kPartial, "no listeners (SECCOMP_RET_USER_NOTIF)"},
     {318, "getrandom", Getrandom, {kReadBuf, kSize, kRandomFlags}, kFull},
     {319, "memfd_create", MemfdCreate, {kString, kMemfdFlags}, kPartial, "no huge pages"},
     Missing(320, "kexec_file_load", kHardware),
