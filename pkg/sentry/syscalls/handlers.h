@@ -101,6 +101,8 @@ HandlerFunction Kill, Tkill, Tgkill, RtSigqueueinfo, RtTgsigqueueinfo;
 HandlerFunction Semget, Semop, Semtimedop, Semctl;
 // sys_msg.cc
 HandlerFunction Msgget, Msgsnd, Msgrcv, Msgctl;
+// sys_mqueue.cc
+HandlerFunction MqOpen, MqUnlink, MqTimedsend, MqTimedreceive, MqNotify, MqGetsetattr;
 // sys_signalfd.cc
 HandlerFunction Signalfd, Signalfd4;
 

@@ -22,7 +22,6 @@ constexpr std::string_view kGone = "removed from Linux";
 constexpr std::string_view kHardware = "no access to hardware";
 constexpr std::string_view kKeys = "no key management";
 constexpr std::string_view kAio = "programs fall back to threads";
-constexpr std::string_view kMq = "POSIX message queues";
 constexpr std::string_view kLsm = "no security modules";
 constexpr std::string_view kNewMount = "mount(2) works";
 constexpr std::string_view kUring = "programs fall back to epoll";
@@ -277,12 +276,12 @@ constexpr SyscallInfo kTable[] = {
     {237, "mbind", Mbind, {kPtr, kSize, kInt, kPtr, kUlong, kHex}, kStub, "one node: nothing to bind"},
     {238, "set_mempolicy", SetMempolicy, {kInt, kPtr, kUlong}, kStub, "one node: nothing to choose"},
     {239, "get_mempolicy", GetMempolicy, {kPtr, kPtr, kUlong, kPtr, kHex}, kPartial, "one node"},
-    Missing(240, "mq_open", kMq),
-    Missing(241, "mq_unlink", kMq),
-    Missing(242, "mq_timedsend", kMq),
-    Missing(243, "mq_timedreceive", kMq),
-    Missing(244, "mq_notify", kMq),
-    Missing(245, "mq_getsetattr", kMq),
+    {240, "mq_open", MqOpen, {kString, kOpenFlags, kOctalMode, kPtr}, kFull},
+    {241, "mq_unlink", MqUnlink, {kString}, kFull},
+    {242, "mq_timedsend", MqTimedsend, {kFd, kWriteBuf, kSize, kUint, kTimespecIn}, kFull},
+    {243, "mq_timedreceive", MqTimedreceive, {kFd, kReadBuf, kSize, kPtr, kTimespecIn}, kFull},
+    {244, "mq_notify", MqNotify, {kFd, kPtr}, kPartial, "no SIGEV_THREAD"},
+    {245, "mq_getsetattr", MqGetsetattr, {kFd, kPtr, kPtr}, kFull},
     Missing(246, "kexec_load", kHardware),
     {247, "waitid", Waitid, {kIdType, kPid, kSigInfoOut, kWaitOptions, kRusageOut}, kFull},
     Missing(248, "add_key", kKeys),
