@@ -12,13 +12,14 @@
 
 #include "pkg/base/mutex.h"
 #include "pkg/base/ref.h"
+#include "pkg/sentry/auth/namespace.h"
 #include "pkg/sentry/ipc/message_queue.h"
 #include "pkg/sentry/ipc/semaphore.h"
 #include "pkg/sentry/ipc/shared_memory.h"
 
 namespace cvisor::kernel {
 
-class IpcNamespace : public RefCounted {
+class IpcNamespace : public Namespace {
  public:
   ipc::SharedMemory& shm() { return *shm_; }
   ipc::Semaphores& sem() { return *sem_; }

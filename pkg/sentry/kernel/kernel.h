@@ -39,7 +39,7 @@ class ThreadGroup;
 class TimerService;
 
 // uts_namespaces(7).
-class UtsNamespace : public RefCounted {
+class UtsNamespace : public Namespace {
  public:
   UtsNamespace(std::string host, std::string domain)
       : host_(std::move(host)), domain_(std::move(domain)) {}

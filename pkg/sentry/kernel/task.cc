@@ -160,6 +160,16 @@ void Task::SetIpc(Ref<IpcNamespace> ipc) {
   ipc_.swap(ipc);
 }
 
+Ref<PidNamespace> Task::PidNsForChildren() const {
+  MutexLock lock(mu_);
+  return pid_ns_for_children_ != nullptr ? pid_ns_for_children_ : tg_->pid_ns();
+}
+
+void Task::SetPidNsForChildren(Ref<PidNamespace> ns) {
+  MutexLock lock(mu_);
+  pid_ns_for_children_.swap(ns);
+}
+
 Ref<ipc::UndoList> Task::SemUndoRef() const {
   MutexLock lock(mu_);
   return sem_undo_;

@@ -121,6 +121,9 @@ class Task : public RefCounted {
   void SetUts(Ref<UtsNamespace> uts);
   // Also takes back what SEM_UNDO says: the old namespace's semaphores are out of reach.
   void SetIpc(Ref<IpcNamespace> ipc);
+  // Where children are made: unshare(CLONE_NEWPID), setns(2). Any thread.
+  Ref<PidNamespace> PidNsForChildren() const;
+  void SetPidNsForChildren(Ref<PidNamespace> ns);
   // What SEM_UNDO has to take back; made when first asked for. Shared with CLONE_SYSVSEM.
   const Ref<ipc::UndoList>& SemUndo();
   void DropSemUndo();
@@ -316,6 +319,7 @@ class Task : public RefCounted {
   Ref<vfs::FsContext> fs_;
   Ref<UtsNamespace> uts_;
   Ref<IpcNamespace> ipc_;
+  Ref<PidNamespace> pid_ns_for_children_;  // null: its own
   Ref<ipc::UndoList> sem_undo_;
   Ref<const seccomp::Filter> seccomp_filter_;
   std::atomic<int> seccomp_mode_{0};  // changed under the task mutex, or by its own thread

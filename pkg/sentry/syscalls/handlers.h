@@ -110,7 +110,9 @@ HandlerFunction Signalfd, Signalfd4;
 
 // sys_process.cc
 HandlerFunction Clone, Clone3, Fork, Vfork, Execve, Execveat, Exit, ExitGroup, Wait4, Waitid, Getpid,
-    Gettid, Getppid, Getpgid, Setpgid, Getpgrp, Setsid, Getsid, SetTidAddress, Kcmp, Unshare;
+    Gettid, Getppid, Getpgid, Setpgid, Getpgrp, Setsid, Getsid, SetTidAddress, Kcmp;
+// sys_namespace.cc
+HandlerFunction Unshare, Setns;
 // sys_creds.cc
 HandlerFunction Getuid, Geteuid, Getgid, Getegid, Setuid, Setgid, Setreuid, Setregid, Setresuid,
     Getresuid, Setresgid, Getresgid, Setfsuid, Setfsgid, Getgroups, Setgroups, Capget, Capset;
