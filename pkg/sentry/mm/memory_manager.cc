@@ -48,6 +48,7 @@ Result<Ref<MemoryManager>> MemoryManager::Fork(const Caller& c) {
   child->executable_ = executable_;
   child->write_denial_ = write_denial_;
   child->dumpable.store(dumpable.load());
+  child->membarrier_registrations.store(membarrier_registrations.load());
   child->stack_limit_.store(stack_limit_.load());
   child->peak_vm_ = child->vmas_.totals().total;
   return child;

@@ -140,6 +140,8 @@ class MemoryManager : public RefCounted {
   Ref<RefCounted> executable() const;
   // prctl(PR_SET_DUMPABLE): 0, 1, 2.
   std::atomic<int> dumpable{1};
+  // membarrier(2): the MEMBARRIER_CMD_REGISTER_* commands that were given. A new program has none.
+  std::atomic<int> membarrier_registrations{0};
 
   // --- Reading the tree. Copies of the VMAs that intersect [start, end), in order.
   std::vector<Vma> Vmas(UserAddr start = 0, UserAddr end = UINT64_MAX) const;

@@ -125,7 +125,9 @@ HandlerFunction Prctl, ArchPrctl, Personality;
 // sys_seccomp.cc
 HandlerFunction Seccomp;
 // sys_sysinfo.cc
-HandlerFunction Uname, Sysinfo, Syslog, Getrandom, Sethostname, Setdomainname, Getcpu, Membarrier;
+HandlerFunction Uname, Sysinfo, Syslog, Getrandom, Sethostname, Setdomainname, Getcpu;
+// sys_membarrier.cc
+HandlerFunction Membarrier;
 // sys_rlimit.cc
 HandlerFunction Getrlimit, Setrlimit, Prlimit64, Getrusage;
 // sys_pidfd.cc

@@ -364,7 +364,7 @@ constexpr SyscallInfo kTable[] = {
     Missing(321, "bpf"),
     {322, "execveat", Execveat, {kDirFd, kPath, kStringArray, kStringArray, kAtFlags}, kFull},
     Missing(323, "userfaultfd"),
-    {324, "membarrier", Membarrier, {kInt, kHex, kInt}, kPartial, "by command"},
+    {324, "membarrier", Membarrier, {kInt, kHex, kInt}, kPartial, "no SYNC_CORE, no RSEQ"},
     {325, "mlock2", Mlock2, {kPtr, kSize, kHex}, kPartial, "counted against RLIMIT_MEMLOCK"},
     {326, "copy_file_range", CopyFileRange, {kFd, kOffsetInOut, kFd, kOffsetInOut, kSize, kHex},
      kFull},
