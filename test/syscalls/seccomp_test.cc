@@ -386,6 +386,24 @@ TEST(SeccompTsyncTest, ThreadsThatWentAnotherWayDoNot) {
       ExitedWith(0));
 }
 
+TEST(SeccompTsyncTest, StrictModeAtTheSameTime) {
+  if (Mode() != 0) GTEST_SKIP() << "the host filters already";
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_THAT(InChild([] {
+                  std::atomic<pid_t> tid = 0;
+                  std::thread([&] {
+                    tid = gettid();
+                    // Refused if the filter has come first.
+                    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) == 0) syscall(SYS_exit, 0);
+                  }).detach();
+                  while (tid == 0) sched_yield();
+                  const int r = InstallRaw({Return(SECCOMP_RET_ALLOW)}, SECCOMP_FILTER_FLAG_TSYNC);
+                  EXPECT_TRUE(r == 0 || r == tid) << r;
+                }),
+                ExitedWith(0));
+  }
+}
+
 TEST(SeccompFilterTest, RestartedCallsAreLookedAtAgain) {
   // A filter that arrives while a call sleeps applies when it restarts.
   EXPECT_THAT(InChild([] {

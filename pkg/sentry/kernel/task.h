@@ -322,7 +322,7 @@ class Task : public RefCounted {
   Ref<PidNamespace> pid_ns_for_children_;  // null: its own
   Ref<ipc::UndoList> sem_undo_;
   Ref<const seccomp::Filter> seccomp_filter_;
-  std::atomic<int> seccomp_mode_{0};  // changed under the task mutex, or by its own thread
+  std::atomic<int> seccomp_mode_{0};  // changed under the task mutex
   Scheduling scheduling_;
 
   Parker parker_;

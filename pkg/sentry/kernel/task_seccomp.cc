@@ -62,6 +62,8 @@ void Task::SetSeccomp(int mode, Ref<const seccomp::Filter> filter) {
 }
 
 Status Task::EnterStrictSeccomp() {
+  // Another thread's SECCOMP_FILTER_FLAG_TSYNC must come before or after.
+  MutexLock lock(kernel_.task_mutex());
   if (seccomp_mode() != SECCOMP_MODE_DISABLED && seccomp_mode() != SECCOMP_MODE_STRICT) {
     return Errno::kEINVAL;
   }
