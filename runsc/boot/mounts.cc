@@ -11,6 +11,7 @@
 #include "pkg/base/unique_fd.h"
 #include "pkg/sentry/fs/dev/devices.h"
 #include "pkg/sentry/fs/host/filesystem.h"
+#include "pkg/sentry/fs/mqueue/filesystem.h"
 #include "pkg/sentry/fs/overlay/filesystem.h"
 #include "pkg/sentry/fs/proc/filesystem.h"
 
@@ -143,12 +144,13 @@ class Mounter {
     if (m.type() == "proc") {
       return Ref<vfs::FileSystem>(MakeRef<fs::proc::FileSystem>(kernel_, container_.pid_ns()));
     }
+    if (m.type() == "mqueue") return fs::mqueue::FileSystemOf(*container_.ipc());
     if (m.type() == "devtmpfs") {
       return MakeFileSystem(ctx, "tmpfs", "dev", flags & ~static_cast<unsigned long>(MS_RDONLY),
                             m.data());
     }
     auto fs = MakeFileSystem(ctx, m.type(), m.source(), flags, m.data());
-    const bool stub = m.type() == "cgroup" || m.type() == "cgroup2" || m.type() == "mqueue";
+    const bool stub = m.type() == "cgroup" || m.type() == "cgroup2";
     if (!fs.ok() && fs.error() == Errno::kENODEV && stub) {
       // Nothing in it is better than failing the container, for what is not built yet.
       LogWarning("%s: no such file system yet: an empty directory instead", m.destination());

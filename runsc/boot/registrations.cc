@@ -4,6 +4,7 @@
 
 #include "pkg/sentry/fs/dev/devices.h"
 #include "pkg/sentry/fs/devpts/filesystem.h"
+#include "pkg/sentry/fs/mqueue/filesystem.h"
 #include "pkg/sentry/fs/pipe/pipe.h"
 #include "pkg/sentry/fs/proc/filesystem.h"
 #include "pkg/sentry/fs/sys/filesystem.h"
@@ -28,6 +29,7 @@ std::unique_ptr<kernel::SyscallDispatcher> NewDispatcher(const control::BootConf
 void RegisterEverything(kernel::Kernel& kernel) {
   fs::RegisterMemoryDevices();
   fs::devpts::RegisterDevpts(kernel);
+  fs::mqueue::RegisterMqueue();
   fs::pipe::RegisterFifos();
   fs::sys::RegisterSys(kernel.cpu_count());
   fs::tmpfs::RegisterTmpfs();

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "pkg/base/ref.h"
+#include "pkg/sentry/auth/namespace.h"
 
 namespace cvisor {
 
@@ -24,7 +25,7 @@ inline constexpr CapSet kAllCaps = (uint64_t{1} << (kLastCap + 1)) - 1;
 constexpr CapSet CapBit(int cap) { return uint64_t{1} << cap; }
 
 // A user namespace (user_namespaces(7)). The root one has no parent.
-class UserNamespace : public RefCounted {
+class UserNamespace : public Namespace {
  public:
   explicit UserNamespace(Ref<UserNamespace> parent = nullptr, uid_t owner = 0)
       : parent_(std::move(parent)), owner_(owner) {}

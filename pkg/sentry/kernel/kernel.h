@@ -20,6 +20,7 @@
 #include "pkg/base/ref.h"
 #include "pkg/base/result.h"
 #include "pkg/sentry/auth/credentials.h"
+#include "pkg/sentry/kernel/ipc_namespace.h"
 #include "pkg/sentry/kernel/limits.h"
 #include "pkg/sentry/kernel/pid_namespace.h"
 #include "pkg/sentry/platform/platform.h"
@@ -38,7 +39,7 @@ class ThreadGroup;
 class TimerService;
 
 // uts_namespaces(7).
-class UtsNamespace : public RefCounted {
+class UtsNamespace : public Namespace {
  public:
   UtsNamespace(std::string host, std::string domain)
       : host_(std::move(host)), domain_(std::move(domain)) {}
@@ -64,9 +65,6 @@ class UtsNamespace : public RefCounted {
   mutable Mutex mu_;  // leaf
   std::string host_ ABSL_GUARDED_BY(mu_), domain_ ABSL_GUARDED_BY(mu_);
 };
-
-// ipc_namespaces(7): System V IPC and message queues hang on it.
-class IpcNamespace : public RefCounted {};
 
 // What a container's first process (or an exec'ed one) is made of.
 struct ProcessSpec {

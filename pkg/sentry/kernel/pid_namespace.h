@@ -22,7 +22,7 @@ class ThreadGroup;
 class ProcessGroup;
 class Session;
 
-class PidNamespace : public RefCounted {
+class PidNamespace : public Namespace {
  public:
   static constexpr pid_t kPidMax = 4194304;
 

@@ -155,8 +155,40 @@ void Task::SetUts(Ref<UtsNamespace> uts) {
 }
 
 void Task::SetIpc(Ref<IpcNamespace> ipc) {
+  DropSemUndo();
   MutexLock lock(mu_);
   ipc_.swap(ipc);
+}
+
+Ref<PidNamespace> Task::PidNsForChildren() const {
+  MutexLock lock(mu_);
+  return pid_ns_for_children_ != nullptr ? pid_ns_for_children_ : tg_->pid_ns();
+}
+
+void Task::SetPidNsForChildren(Ref<PidNamespace> ns) {
+  MutexLock lock(mu_);
+  pid_ns_for_children_.swap(ns);
+}
+
+Ref<ipc::UndoList> Task::SemUndoRef() const {
+  MutexLock lock(mu_);
+  return sem_undo_;
+}
+
+const Ref<ipc::UndoList>& Task::SemUndo() {
+  // Only this thread changes it.
+  if (sem_undo_ == nullptr) {
+    auto made = MakeRef<ipc::UndoList>();
+    MutexLock lock(mu_);
+    sem_undo_.swap(made);
+  }
+  return sem_undo_;
+}
+
+void Task::DropSemUndo() {
+  Ref<ipc::UndoList> last;  // its end locks semaphore sets
+  MutexLock lock(mu_);
+  last.swap(sem_undo_);
 }
 
 uint64_t Task::Rlimit(int resource) const { return tg_->limits().Soft(resource); }

@@ -17,6 +17,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -27,10 +28,12 @@
 #include "pkg/base/result.h"
 #include "pkg/sentry/arch/registers.h"
 #include "pkg/sentry/auth/credentials.h"
+#include "pkg/sentry/ipc/semaphore.h"
 #include "pkg/sentry/kernel/blocker.h"
 #include "pkg/sentry/kernel/signals.h"
 #include "pkg/sentry/mm/memory_manager.h"
 #include "pkg/sentry/platform/platform.h"
+#include "pkg/sentry/seccomp/filter.h"
 #include "pkg/sentry/vfs/fd_table.h"
 #include "pkg/sentry/vfs/fs_context.h"
 #include "pkg/sentry/vfs/vfs.h"
@@ -95,6 +98,7 @@ class Task : public RefCounted {
   Ref<vfs::FsContext> FsRef() const;
   Ref<UtsNamespace> UtsRef() const;
   Ref<IpcNamespace> IpcRef() const;
+  Ref<ipc::UndoList> SemUndoRef() const;
 
   // --- Own thread.
   arch::Registers& regs() {
@@ -117,12 +121,19 @@ class Task : public RefCounted {
   IpcNamespace& ipc() { return *ipc_; }
   void SetCreds(CredsRef creds);
   bool HasCap(int cap) const { return creds()->HasCap(cap); }
-  bool no_new_privs = false;
+  std::atomic<bool> no_new_privs{false};  // written by other threads too: SECCOMP_FILTER_FLAG_TSYNC
   void UnshareFs();
   void UnshareMounts();  // the FsContext must not be shared: after UnshareFs()
   void UnshareFds();
   void SetUts(Ref<UtsNamespace> uts);
+  // Also takes back what SEM_UNDO says: the old namespace's semaphores are out of reach.
   void SetIpc(Ref<IpcNamespace> ipc);
+  // Where children are made: unshare(CLONE_NEWPID), setns(2). Any thread.
+  Ref<PidNamespace> PidNsForChildren() const;
+  void SetPidNsForChildren(Ref<PidNamespace> ns);
+  // What SEM_UNDO has to take back; made when first asked for. Shared with CLONE_SYSVSEM.
+  const Ref<ipc::UndoList>& SemUndo();
+  void DropSemUndo();
 
   // For mapping operations: context and limits.
   mm::Caller mm_caller();
@@ -202,6 +213,13 @@ class Task : public RefCounted {
   void Exit(int status);
   void ExitGroup(int status);
 
+  // --- seccomp(2): kernel/task_seccomp.cc. SECCOMP_MODE_*; any thread may look.
+  int seccomp_mode() const { return seccomp_mode_.load(std::memory_order_acquire); }
+  Ref<const seccomp::Filter> SeccompFilter() const;
+  Status EnterStrictSeccomp();
+  // 0, or with `all_threads` the number of a thread that cannot follow.
+  Result<pid_t> InstallSeccompFilter(std::vector<sock_filter> program, bool all_threads);
+
   UserAddr clear_child_tid = 0;               // set_tid_address(2)
   UserAddr robust_list = 0;                   // set_robust_list(2)
   int parent_death_signal = 0;                // prctl(PR_SET_PDEATHSIG)
@@ -247,6 +265,11 @@ class Task : public RefCounted {
   // The first program of a process made by Kernel::CreateProcess. False if it could not be loaded.
   bool RunInitialExec();
   static void* ThreadMain(void* task);
+
+  // task_seccomp.cc
+  void SetSeccomp(int mode, Ref<const seccomp::Filter> filter);
+  // The call's result if the filters do not let it through.
+  std::optional<Result<uint64_t>> ApplySeccomp(uint64_t number);
 
   // task_signals.cc
   void DeliverSignal(const siginfo_t& info);
@@ -303,6 +326,10 @@ class Task : public RefCounted {
   Ref<vfs::FsContext> fs_;
   Ref<UtsNamespace> uts_;
   Ref<IpcNamespace> ipc_;
+  Ref<PidNamespace> pid_ns_for_children_;  // null: its own
+  Ref<ipc::UndoList> sem_undo_;
+  Ref<const seccomp::Filter> seccomp_filter_;
+  std::atomic<int> seccomp_mode_{0};  // changed under the task mutex
   Scheduling scheduling_;
 
   Parker parker_;

@@ -35,6 +35,12 @@ Status CheckFlags(const Task& t, const CloneArgs& args) {
   if ((f & CLONE_THREAD) != 0 && (f & (CLONE_NEWPID | CLONE_NEWUSER)) != 0) return Errno::kEINVAL;
   if ((f & CLONE_PIDFD) != 0 && (f & CLONE_DETACHED) != 0) return Errno::kEINVAL;
   if (args.exit_signal < 0 || args.exit_signal > kNumSignals) return Errno::kEINVAL;
+  if ((f & CLONE_NEWIPC) != 0 && (f & CLONE_SYSVSEM) != 0) return Errno::kEINVAL;
+  // The children of a task that has left for another PID namespace are in that one; threads cannot be,
+  // and a namespace below it would not be below the task's own.
+  if ((f & (CLONE_THREAD | CLONE_NEWPID)) != 0 && t.PidNsForChildren() != t.tg().pid_ns()) {
+    return Errno::kEINVAL;
+  }
   if ((f & CLONE_PARENT) != 0 && t.tg().pid_ns()->init() == &t.tg()) return Errno::kEINVAL;
   if ((f & kOtherNamespaces) != 0) {
     // As a kernel built without them says.
@@ -116,7 +122,7 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
 
   // What can fail comes first; nothing is visible to others yet.
   Ref<ThreadGroup> tg = tg_;
-  Ref<PidNamespace> ns = tg_->pid_ns();
+  Ref<PidNamespace> ns = PidNsForChildren();
   if ((f & CLONE_THREAD) == 0) {
     if ((f & CLONE_NEWPID) != 0) ns = MakeRef<PidNamespace>(ns, creds()->user_ns);
     Ref<SignalHandlers> handlers = tg_->handlers();
@@ -129,7 +135,6 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
         new ThreadGroup(kernel_, container_, ns, std::move(handlers), args.exit_signal));
     for (int i = 0; i < LimitSet::kCount; ++i) tg->limits_.Set(i, tg_->limits_.Get(i));
     tg->oom_score_adj.store(tg_->oom_score_adj.load());
-    tg->unkillable_ = (f & CLONE_NEWPID) != 0;
   }
   Ref<Task> child(new Task(kernel_, tg, container_));
   if ((f & CLONE_VM) != 0) {
@@ -144,9 +149,12 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
   if ((f & CLONE_NEWNS) != 0) child->UnshareMounts();
   child->uts_ = (f & CLONE_NEWUTS) != 0 ? uts_->Copy() : uts_;
   child->ipc_ = (f & CLONE_NEWIPC) != 0 ? MakeRef<IpcNamespace>() : ipc_;
+  if ((f & CLONE_SYSVSEM) != 0) {
+    child->sem_undo_ = SemUndo();
+  }
   child->creds_ = creds();
   child->name_ = name();
-  child->no_new_privs = no_new_privs;
+  child->no_new_privs = no_new_privs.load();
   child->personality = personality;
   child->timer_slack_ns = timer_slack_ns;
   child->keep_caps = keep_caps;
@@ -195,7 +203,13 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
               ((f & CLONE_THREAD) == 0 && HasDefaultActionPending());
     }
     status = dying ? Status(Errno::kERESTARTNOINTR) : kernel_.AdoptTask(*child, ns, args.set_tid);
+    if (status.ok()) {
+      // Not before it is in the tables, or SECCOMP_FILTER_FLAG_TSYNC of another thread could miss it.
+      child->SetSeccomp(seccomp_mode(), SeccompFilter());
+      if (no_new_privs) child->no_new_privs = true;
+    }
     if (status.ok() && (f & CLONE_THREAD) == 0) {
+      tg->unkillable_ = ns->init() == tg.get();
       ThreadGroup* parent = tg_.get();
       if ((f & CLONE_PARENT) != 0) {
         parent = tg_->parent_ != nullptr ? tg_->parent_ : tg_->pid_ns_->init();

@@ -129,6 +129,7 @@ Status Task::Execve(const vfs::WalkContext& walk, int at_fd, std::string_view pa
     creds_ = exec_creds.creds;
   }
   mm::MemoryManager::BindThread(ctx_.get(), mm_.get());
+  if (seccomp_mode() != 0) mm_->as().ReportAllCalls();
   if (old_mm != nullptr) {
     old_mm->DecUsers();
     old_mm.reset();

@@ -126,6 +126,7 @@ void Task::ExitNow() {
   const uint64_t peak_rss = mm_ != nullptr ? mm_->peak_rss_seen() : 0;
   Ref<mm::MemoryManager> mm = mm_;
   ReleaseMm(/*for_exec=*/false);
+  DropSemUndo();
   {
     Ref<vfs::FdTable> fds;
     Ref<vfs::FsContext> fs;

@@ -63,6 +63,7 @@ void* Task::ThreadMain(void* arg) {
 
 void Task::Run() {
   prctl(PR_SET_NAME, "task");
+  ipc::BindThread(tg_->id());
   if (initial_exec_ != nullptr && !RunInitialExec()) {
     ExitNow();
     return;
@@ -96,7 +97,10 @@ void Task::Run() {
 void Task::HandleSyscall() {
   const uint64_t number = regs_.orig_rax;
   registers_final_ = false;
-  const Result<uint64_t> result = kernel_.dispatcher().Dispatch(*this, number);
+  std::optional<Result<uint64_t>> refused;
+  if (seccomp_mode() != 0) [[unlikely]] refused = ApplySeccomp(number);
+  const Result<uint64_t> result =
+      refused ? *refused : kernel_.dispatcher().Dispatch(*this, number);
   if (registers_final_) return;
   if (regs_changed_ == platform::Changed::kNothing) regs_changed_ = platform::Changed::kResult;
   regs_.orig_rax = ~uint64_t{0};

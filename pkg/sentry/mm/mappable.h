@@ -32,6 +32,15 @@ class Mappable : public RefCounted {
   virtual Identity identity() const = 0;
 };
 
+// Goes with a mapping and is told what becomes of it: System V shared memory counts how often a
+// segment is attached. Pieces of a mapping that is cut share one; the destructor runs when the last
+// piece is unmapped.
+class Attachment : public RefCounted {
+ public:
+  // The attachment of the child that fork(2) makes. Called under the memory manager's lock.
+  virtual Ref<Attachment> Fork() = 0;
+};
+
 }  // namespace cvisor::mm
 
 #endif  // CVISOR_PKG_SENTRY_MM_MAPPABLE_H_

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <utility>
 
 #include "pkg/sentry/mm/internal.h"
@@ -29,10 +30,16 @@ Result<Ref<MemoryManager>> MemoryManager::Fork(const Caller& c) {
   ASSIGN_OR_RETURN(auto as, as_->Fork(c.ctx));
   child = Ref<MemoryManager>(new MemoryManager(platform_, std::move(as)));
   MutexLock child_lock(child->mu_);  // nobody else knows it yet
+  std::map<Attachment*, Ref<Attachment>> attachments;
   for (const auto& [start, vma] : vmas_) {
     if (vma.dontfork) continue;
     Vma copy = vma;
     copy.locked = false;
+    if (vma.attachment != nullptr) {
+      auto& forked = attachments[vma.attachment.get()];
+      if (forked == nullptr) forked = vma.attachment->Fork();
+      copy.attachment = forked;
+    }
     child->vmas_.Insert(std::move(copy));
   }
   child->layout_ = layout_;
@@ -41,6 +48,7 @@ Result<Ref<MemoryManager>> MemoryManager::Fork(const Caller& c) {
   child->executable_ = executable_;
   child->write_denial_ = write_denial_;
   child->dumpable.store(dumpable.load());
+  child->membarrier_registrations.store(membarrier_registrations.load());
   child->stack_limit_.store(stack_limit_.load());
   child->peak_vm_ = child->vmas_.totals().total;
   return child;

@@ -57,6 +57,7 @@ struct MmapOptions {
   std::string name;                     // path shown in /proc/pid/maps, or "[heap]", "[stack]"
   // Keeps the open file alive as long as the mapping (Linux: vma->vm_file); may be null.
   Ref<RefCounted> file;
+  Ref<Attachment> attachment;  // of System V shared memory; may be null
 
   static constexpr int PROT_READ_WRITE_EXEC = 7;
 };
@@ -84,6 +85,9 @@ class MemoryManager : public RefCounted {
   Status Munlock(const Caller& c, UserAddr addr, uint64_t length);
   Status Mlockall(const Caller& c, int flags);
   Status Munlockall(const Caller& c);
+
+  // shmdt(2): unmaps what is left of the attachment that was made at `addr`. EINVAL if there is none.
+  Status Detach(const Caller& c, UserAddr addr);
 
   // prctl(PR_SET_VMA_ANON_NAME): names private anonymous memory "[anon:name]"; empty takes the name
   // away. ENOMEM if there are holes, EBADF if some of it is a file's.
@@ -136,6 +140,8 @@ class MemoryManager : public RefCounted {
   Ref<RefCounted> executable() const;
   // prctl(PR_SET_DUMPABLE): 0, 1, 2.
   std::atomic<int> dumpable{1};
+  // membarrier(2): the MEMBARRIER_CMD_REGISTER_* commands that were given. A new program has none.
+  std::atomic<int> membarrier_registrations{0};
 
   // --- Reading the tree. Copies of the VMAs that intersect [start, end), in order.
   std::vector<Vma> Vmas(UserAddr start = 0, UserAddr end = UINT64_MAX) const;

@@ -215,6 +215,7 @@ Result<UserAddr> MemoryManager::Mmap(const Caller& c, MmapOptions o) {
   vma.offset = vma.mappable != nullptr ? o.offset : 0;
   vma.name = std::move(o.name);
   vma.file = std::move(o.file);
+  vma.attachment = std::move(o.attachment);
 
   const bool populate =
       vma.locked || ((o.flags & MAP_POPULATE) != 0 && (o.flags & MAP_NONBLOCK) == 0);
@@ -229,6 +230,28 @@ Status MemoryManager::Munmap(const Caller& c, UserAddr addr, uint64_t length) {
   Dropped dropped;
   MutexLock lock(mu_);
   return UnmapLocked(c, addr, addr + PageCeil(length), &dropped);
+}
+
+Status MemoryManager::Detach(const Caller& c, UserAddr addr) {
+  NoteCaller(c);
+  if ((addr & kPageMask) != 0 || !InUserRange(addr, kPageSize)) return Errno::kEINVAL;
+  Dropped dropped;
+  MutexLock lock(mu_);
+  if (gone_.load()) return Errno::kEINVAL;
+  // The first piece may have been unmapped: an offset tells where the attachment began.
+  Ref<Attachment> attachment;
+  std::vector<std::pair<UserAddr, UserAddr>> pieces;
+  for (auto it = vmas_.FindFrom(addr); it != vmas_.end(); ++it) {
+    const Vma& vma = it->second;
+    if (vma.attachment == nullptr || vma.start < addr || vma.start - addr != vma.offset) continue;
+    if (attachment == nullptr) attachment = vma.attachment;
+    if (vma.attachment == attachment) pieces.emplace_back(vma.start, vma.end);
+  }
+  if (pieces.empty()) return Errno::kEINVAL;
+  for (const auto& [start, end] : pieces) RETURN_IF_ERROR(UnmapLocked(c, start, end, &dropped));
+  // Dropped before the attachment is: it must not be the last reference under mu_.
+  dropped.push_back(Vma{.attachment = std::move(attachment)});
+  return OkStatus();
 }
 
 UserAddr MemoryManager::Brk(const Caller& c, UserAddr addr) {

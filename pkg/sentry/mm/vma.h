@@ -37,6 +37,7 @@ struct Vma {
   uint64_t offset = 0;
   std::string name;
   Ref<RefCounted> file;
+  Ref<Attachment> attachment;
 
   uint64_t length() const { return end - start; }
 };

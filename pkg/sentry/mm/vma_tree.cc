@@ -18,7 +18,7 @@ bool CanMerge(const Vma& a, const Vma& b) {
   return a.end == b.start && a.prot == b.prot && a.max_prot == b.max_prot && a.shared == b.shared &&
          a.growsdown == b.growsdown && a.noreserve == b.noreserve && a.locked == b.locked &&
          a.dontfork == b.dontfork && a.wipeonfork == b.wipeonfork && a.dontdump == b.dontdump &&
-         a.mappable == b.mappable && a.file == b.file &&
+         a.mappable == b.mappable && a.file == b.file && a.attachment == b.attachment &&
          (a.mappable == nullptr || a.offset + a.length() == b.offset) && a.name == b.name;
 }
 

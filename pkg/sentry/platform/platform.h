@@ -145,6 +145,10 @@ class AddressSpace : public RefCounted {
   virtual Status Sync(Context& ctx, UserAddr addr, uint64_t length, int flags) = 0;
   virtual Status Mincore(Context& ctx, UserAddr addr, uint64_t length, std::span<uint8_t> out) = 0;
 
+  // From now on, in its copies too, each system call comes out of Switch(). Without this a platform may do by
+  // itself what no more than the host's scheduler is asked for. Any thread.
+  virtual void ReportAllCalls() {}
+
   // A copy-on-write copy of everything mapped, for fork(2). Called on a thread whose context runs in
   // this address space.
   virtual Result<Ref<AddressSpace>> Fork(Context& ctx) = 0;

@@ -67,6 +67,8 @@ HandlerFunction Mmap, Munmap, Mprotect, Mremap, Madvise, Brk, Msync, Mincore, Ml
     Mlockall, Munlockall, RemapFilePages, PkeyMprotect, PkeyAlloc, PkeyFree;
 // sys_mempolicy.cc
 HandlerFunction Mbind, SetMempolicy, GetMempolicy, MigratePages, MovePages, SetMempolicyHomeNode;
+// sys_shm.cc
+HandlerFunction Shmget, Shmat, Shmdt, Shmctl;
 // sys_process_vm.cc
 HandlerFunction ProcessVmReadv, ProcessVmWritev;
 
@@ -95,6 +97,12 @@ HandlerFunction RtSigaction, RtSigprocmask, RtSigreturn, RtSigpending, RtSigtime
     Sigaltstack, Pause, RestartSyscall;
 // sys_kill.cc
 HandlerFunction Kill, Tkill, Tgkill, RtSigqueueinfo, RtTgsigqueueinfo;
+// sys_sem.cc
+HandlerFunction Semget, Semop, Semtimedop, Semctl;
+// sys_msg.cc
+HandlerFunction Msgget, Msgsnd, Msgrcv, Msgctl;
+// sys_mqueue.cc
+HandlerFunction MqOpen, MqUnlink, MqTimedsend, MqTimedreceive, MqNotify, MqGetsetattr;
 // sys_signalfd.cc
 HandlerFunction Signalfd, Signalfd4;
 
@@ -102,7 +110,9 @@ HandlerFunction Signalfd, Signalfd4;
 
 // sys_process.cc
 HandlerFunction Clone, Clone3, Fork, Vfork, Execve, Execveat, Exit, ExitGroup, Wait4, Waitid, Getpid,
-    Gettid, Getppid, Getpgid, Setpgid, Getpgrp, Setsid, Getsid, SetTidAddress, Kcmp, Unshare;
+    Gettid, Getppid, Getpgid, Setpgid, Getpgrp, Setsid, Getsid, SetTidAddress, Kcmp;
+// sys_namespace.cc
+HandlerFunction Unshare, Setns;
 // sys_creds.cc
 HandlerFunction Getuid, Geteuid, Getgid, Getegid, Setuid, Setgid, Setreuid, Setregid, Setresuid,
     Getresuid, Setresgid, Getresgid, Setfsuid, Setfsgid, Getgroups, Setgroups, Capget, Capset;
@@ -112,8 +122,12 @@ HandlerFunction SchedYield, SchedSetparam, SchedGetparam, SchedSetscheduler, Sch
     SchedSetattr, SchedGetattr, Getpriority, Setpriority, IoprioSet, IoprioGet;
 // sys_prctl.cc
 HandlerFunction Prctl, ArchPrctl, Personality;
+// sys_seccomp.cc
+HandlerFunction Seccomp;
 // sys_sysinfo.cc
-HandlerFunction Uname, Sysinfo, Syslog, Getrandom, Sethostname, Setdomainname, Getcpu, Membarrier;
+HandlerFunction Uname, Sysinfo, Syslog, Getrandom, Sethostname, Setdomainname, Getcpu;
+// sys_membarrier.cc
+HandlerFunction Membarrier;
 // sys_rlimit.cc
 HandlerFunction Getrlimit, Setrlimit, Prlimit64, Getrusage;
 // sys_pidfd.cc

@@ -13,6 +13,7 @@
 #include "pkg/sentry/kernel/kernel.h"
 #include "pkg/sentry/kernel/thread_group.h"
 #include "pkg/sentry/syscalls/handlers.h"
+#include "pkg/sentry/syscalls/seccomp_mode.h"
 
 namespace cvisor::syscalls {
 namespace {
@@ -146,7 +147,9 @@ Result<uint64_t> Prctl(Task& t, const SyscallArgs& a) {
     case PR_SET_TIMING:
       return arg == PR_TIMING_STATISTICAL ? Result<uint64_t>(0) : Errno::kEINVAL;
     case PR_GET_SECCOMP:
-      return 0;
+      return static_cast<uint64_t>(t.seccomp_mode());
+    case PR_SET_SECCOMP:
+      return SetSeccompMode(t, arg, a[2].raw);
     case PR_CAPBSET_READ:
       if (arg > kLastCap) return Errno::kEINVAL;
       return (t.creds()->bounding & CapBit(static_cast<int>(arg))) != 0 ? 1 : 0;
@@ -169,11 +172,11 @@ Result<uint64_t> Prctl(Task& t, const SyscallArgs& a) {
       return 0;
     case PR_SET_NO_NEW_PRIVS:
       if (arg != 1 || !NoMoreArgs(a, 2)) return Errno::kEINVAL;
-      t.no_new_privs = true;
+      t.no_new_privs.store(true);
       return 0;
     case PR_GET_NO_NEW_PRIVS:
       if (!NoMoreArgs(a, 1)) return Errno::kEINVAL;
-      return t.no_new_privs ? 1 : 0;
+      return t.no_new_privs.load() ? 1 : 0;
     case PR_GET_TID_ADDRESS:
       RETURN_IF_ERROR(t.CopyOut<uint64_t>(arg, t.clear_child_tid));
       return 0;
@@ -200,7 +203,6 @@ Result<uint64_t> Prctl(Task& t, const SyscallArgs& a) {
     case PR_MCE_KILL:
     case PR_MCE_KILL_GET:
     case PR_SET_MM:
-    case PR_SET_SECCOMP:
     case PR_SET_PTRACER:
     default:
       // What a kernel without the option says.

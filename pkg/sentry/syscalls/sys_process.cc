@@ -305,29 +305,11 @@ Result<uint64_t> Kcmp(Task& t, const SyscallArgs& a) {
       return order(one->FsRef().get(), two->FsRef().get());
     case KCMP_SIGHAND:
       return order(one->tg().handlers().get(), two->tg().handlers().get());
+    case KCMP_SYSVSEM:
+      return order(one->SemUndoRef().get(), two->SemUndoRef().get());
     default:
       return Errno::kEINVAL;
   }
-}
-
-Result<uint64_t> Unshare(Task& t, const SyscallArgs& a) {
-  const uint64_t flags = a[0].raw & 0xffffffff;
-  constexpr uint64_t kKnown = CLONE_FILES | CLONE_FS | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC |
-                              CLONE_SYSVSEM | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM;
-  if ((flags & ~kKnown) != 0) return Errno::kEINVAL;
-  if ((flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)) != 0) {
-    MutexLock lock(t.kernel().task_mutex());
-    if (t.tg().live_tasks() > 1 || t.mm().users() > 1) return Errno::kEINVAL;
-  }
-  if ((flags & (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC)) != 0 && !t.HasCap(CAP_SYS_ADMIN)) {
-    return Errno::kEPERM;
-  }
-  if ((flags & CLONE_FILES) != 0) t.UnshareFds();
-  if ((flags & (CLONE_FS | CLONE_NEWNS)) != 0) t.UnshareFs();
-  if ((flags & CLONE_NEWNS) != 0) t.UnshareMounts();
-  if ((flags & CLONE_NEWUTS) != 0) t.SetUts(t.uts().Copy());
-  if ((flags & CLONE_NEWIPC) != 0) t.SetIpc(MakeRef<kernel::IpcNamespace>());
-  return 0;
 }
 
 }  // namespace cvisor::syscalls

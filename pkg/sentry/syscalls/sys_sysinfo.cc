@@ -3,7 +3,6 @@
 // What the system says of itself: uname(2), sysinfo(2), syslog(2), getrandom(2), getcpu(2),
 // membarrier(2).
 
-#include <linux/membarrier.h>
 #include <sched.h>
 #include <sys/personality.h>
 #include <sys/random.h>
@@ -149,22 +148,6 @@ Result<uint64_t> Getcpu(Task& t, const SyscallArgs& a) {
   if (a[0].raw != 0) RETURN_IF_ERROR(t.CopyOut<unsigned>(a[0].raw, cpu));
   if (a[1].raw != 0) RETURN_IF_ERROR(t.CopyOut<unsigned>(a[1].raw, 0));
   return 0;
-}
-
-Result<uint64_t> Membarrier(Task&, const SyscallArgs& a) {
-  // Global barriers are the host's, which reach every thread of every stub. The private expedited
-  // ones would have to be issued by a thread of the stub: not offered, and the query says so.
-  const int command = a[0].As<int>();
-  if (a[1].As<uint32_t>() != 0) return Errno::kEINVAL;
-  switch (command) {
-    case MEMBARRIER_CMD_QUERY:
-      return MEMBARRIER_CMD_GLOBAL;
-    case MEMBARRIER_CMD_GLOBAL:
-      if (::syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0) return HostErrno();
-      return 0;
-    default:
-      return Errno::kEINVAL;
-  }
 }
 
 }  // namespace cvisor::syscalls

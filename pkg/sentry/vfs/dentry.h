@@ -117,7 +117,7 @@ class Mount : public RefCounted {
 };
 
 // mount_namespaces(7): a tree of mounts.
-class MountNamespace : public RefCounted {
+class MountNamespace : public Namespace {
  public:
   // With `root` mounted at "/".
   MountNamespace(Ref<FileSystem> root_fs, Ref<Dentry> root, unsigned long flags, std::string source);

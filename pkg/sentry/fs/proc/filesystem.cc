@@ -106,6 +106,7 @@ Ref<vfs::Inode> FileSystem::MakeRoot() {
   root->Add("mounts", vfs::NewStaticSymlink(*this, "self/mounts"));
   root->Add("net", vfs::NewStaticSymlink(*this, "self/net"));
   root->Add("sys", NewSysDir(*this));
+  root->Add("sysvipc", NewSysvipcDir(*this));
   AddSystemFiles(*this, *root);
   return root;
 }

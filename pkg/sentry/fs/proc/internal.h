@@ -41,6 +41,9 @@ Ref<vfs::Inode> NewFdDir(FileSystem& fs, Ref<Task> task, bool info);
 void AddSystemFiles(FileSystem& fs, vfs::SyntheticDir& root);
 // sysctl.cc
 Ref<vfs::Inode> NewSysDir(FileSystem& fs);
+// sysvipc.cc: /proc/sysvipc, and limits in /proc/sys.
+Ref<vfs::Inode> NewSysvipcDir(FileSystem& fs);
+void AddIpcLimits(FileSystem& fs, vfs::SyntheticDir& kernel, vfs::SyntheticDir& mqueue);
 // net.cc
 Ref<vfs::Inode> NewNetDir(FileSystem& fs);
 

@@ -188,11 +188,13 @@ std::string StatusText(FileSystem& fs, Task& t) {
     for (int k = i; k <= last && k < 64; ++k) mask |= uint64_t{1} << k;
     i = last;
   }
-  out += absl::StrFormat("NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n"
+  const auto filter = t.SeccompFilter();
+  out += absl::StrFormat("NoNewPrivs:\t%d\nSeccomp:\t%d\nSeccomp_filters:\t%d\n"
                          "Cpus_allowed:\t%x\nCpus_allowed_list:\t%s\nMems_allowed:\t1\n"
                          "Mems_allowed_list:\t0\nvoluntary_ctxt_switches:\t%d\n"
                          "nonvoluntary_ctxt_switches:\t%d\n",
-                         t.no_new_privs ? 1 : 0, mask, list, t.voluntary_switches.load(),
+                         t.no_new_privs.load() ? 1 : 0, t.seccomp_mode(),
+                         filter != nullptr ? filter->count() : 0, mask, list, t.voluntary_switches.load(),
                          t.involuntary_switches.load());
   return out;
 }

@@ -53,13 +53,7 @@ constexpr Constant kConstants[] = {
     {"kernel", "unprivileged_bpf_disabled", "2"},
     {"kernel", "sched_autogroup_enabled", "0"},
     {"kernel", "hung_task_timeout_secs", "0"},
-    {"kernel", "msgmax", "8192"},
-    {"kernel", "msgmnb", "16384"},
-    {"kernel", "msgmni", "32000"},
-    {"kernel", "sem", "32000\t1024000000\t500\t32000"},
-    {"kernel", "shmall", "18446744073692774399"},
-    {"kernel", "shmmax", "18446744073692774399"},
-    {"kernel", "shmmni", "4096"},
+    {"kernel", "shm_rmid_forced", "0"},
     {"kernel", "sysrq", "0"},
     {"kernel", "seccomp/actions_avail", "kill_process kill_thread trap errno trace log allow"},
     {"fs", "file-max", "9223372036854775807"},
@@ -77,7 +71,6 @@ constexpr Constant kConstants[] = {
     {"fs/inotify", "max_user_instances", "128"},
     {"fs/inotify", "max_user_watches", "65536"},
     {"fs/epoll", "max_user_watches", "1048576"},
-    {"fs/mqueue", "msg_max", "10"},
     {"vm", "overcommit_memory", "0"},
     {"vm", "overcommit_ratio", "50"},
     {"vm", "max_map_count", "65530"},
@@ -114,6 +107,7 @@ Ref<vfs::Inode> NewSysDir(FileSystem& fs) {
         ->Add(path.substr(slash + 1), vfs::NewStaticFile(fs, 0444, std::string(c.value) + "\n"));
   }
   auto kernel_dir = dir("kernel");
+  AddIpcLimits(fs, *kernel_dir, *dir("fs/mqueue"));
   kernel_dir->Add("hostname", vfs::NewFunctionFile(
                                   fs, 0644,
                                   []() -> Result<std::string> {

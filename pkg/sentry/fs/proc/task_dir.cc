@@ -2,12 +2,14 @@
 //
 // /proc/PID and /proc/PID/task/TID.
 
+#include <sched.h>
 #include <sys/prctl.h>
 
 #include <charconv>
 
 #include "absl/strings/str_format.h"
 #include "pkg/sentry/fs/proc/internal.h"
+#include "pkg/sentry/kernel/namespace_file.h"
 #include "pkg/sentry/kernel/pidfd.h"
 #include "pkg/sentry/vfs/vfs.h"
 
@@ -229,44 +231,39 @@ class ThreadsDir : public OwnedBy<TaskDirBase> {
   FileSystem& fs_;
 };
 
-// Namespace links: readable names only, e.g. "pid:[4026531836]". Opening them as nsfs files is not
-// there yet, so following one fails.
-class NsLink : public vfs::SyntheticSymlink {
- public:
-  NsLink(FileSystem& fs, ino_t ino, std::string target)
-      : SyntheticSymlink(fs, ino), target_(std::move(target)) {}
-  bool IsMagicLink() const override { return true; }
-  Result<std::string> Target() override { return target_; }
-  Result<vfs::Path> FollowMagicLink() override { return Errno::kEACCES; }
-
- private:
-  const std::string target_;
-};
-
-// A stable number for an object's identity that gives away no address.
-uint64_t NsNumber(const void* object) {
-  static Mutex mu;
-  static auto& numbers = *new std::map<const void*, uint64_t>();
-  MutexLock lock(mu);
-  return numbers.emplace(object, 4026531835 + numbers.size()).first->second;
-}
-
-Ref<vfs::Inode> NewNsDir(FileSystem& fs, Task& t) {
-  auto dir = MakeRef<vfs::SyntheticDir>(fs, 0511, EntryIno(t.tid(), kNs));
+Ref<vfs::Inode> NewNsDir(FileSystem& fs, Ref<Task> task) {
+  using kernel::NamespaceHandle;
+  auto dir = MakeRef<vfs::SyntheticDir>(fs, 0511, EntryIno(task->tid(), kNs));
   uint64_t entry = kNsFirst;
-  const auto add = [&](const char* name, const char* kind, const void* object) {
-    dir->Add(name, MakeRef<NsLink>(fs, EntryIno(t.tid(), entry++),
-                                   absl::StrFormat("%s:[%d]", kind, NsNumber(object))));
+  const auto add = [&](const char* name, std::function<Result<NamespaceHandle>(Task&)> find) {
+    const auto find_checked = [task, find]() -> Result<NamespaceHandle> {
+      if (!MayInspect(*task)) return Errno::kEACCES;
+      return find(*task);
+    };
+    dir->Add(name, MakeRef<MagicLink>(
+                       fs, EntryIno(task->tid(), entry++),
+                       [find_checked]() -> Result<vfs::Path> {
+                         ASSIGN_OR_RETURN(NamespaceHandle handle, find_checked());
+                         return kernel::NamespacePath(std::move(handle));
+                       },
+                       [find_checked]() -> Result<std::string> {
+                         ASSIGN_OR_RETURN(const NamespaceHandle handle, find_checked());
+                         return handle.Name();
+                       }));
   };
-  const auto fs_context = t.FsRef();
-  add("cgroup", "cgroup", &fs.kernel());
-  add("ipc", "ipc", t.IpcRef().get());
-  add("mnt", "mnt", fs_context == nullptr ? nullptr : fs_context->mount_namespace().get());
-  add("net", "net", &t.container());
-  add("pid", "pid", &t.pid_ns());
-  add("pid_for_children", "pid", &t.pid_ns());
-  add("user", "user", fs.kernel().root_user_ns().get());
-  add("uts", "uts", t.UtsRef().get());
+  const auto add_kind = [&](const char* name, int kind) {
+    add(name, [kind](Task& t) { return kernel::NamespaceOf(t, kind); });
+  };
+  add_kind("cgroup", CLONE_NEWCGROUP);
+  add_kind("ipc", CLONE_NEWIPC);
+  add_kind("mnt", CLONE_NEWNS);
+  add_kind("net", CLONE_NEWNET);
+  add_kind("pid", CLONE_NEWPID);
+  add("pid_for_children", [](Task& t) -> Result<NamespaceHandle> {
+    return kernel::PidNamespaceForChildren(t);
+  });
+  add_kind("user", CLONE_NEWUSER);
+  add_kind("uts", CLONE_NEWUTS);
   return dir;
 }
 
@@ -455,7 +452,7 @@ class TaskDir : public OwnedBy<TaskDirBase>, public kernel::ProcessInode {
       case kNet:
         return NewNetDir(fs_);
       case kNs:
-        return NewNsDir(fs_, *task);
+        return NewNsDir(fs_, task);
       case kTask:
         if (thread_) return Errno::kENOENT;
         return Ref<vfs::Inode>(MakeRef<ThreadsDir>(task, fs_));

@@ -142,9 +142,14 @@ Status SystrapAddressSpace::Mincore(Context&, UserAddr addr, uint64_t length,
   return OkStatus();
 }
 
+void SystrapAddressSpace::ReportAllCalls() {
+  __atomic_and_fetch(&process_->slab().agent().features, ~AGENT_LOCAL_CALLS, __ATOMIC_SEQ_CST);
+}
+
 Result<Ref<AddressSpace>> SystrapAddressSpace::Fork(Context&) {
   const CallSites::Frozen sites(sites_);
   ASSIGN_OR_RETURN(Ref<StubProcess> child, platform_.ForkProcess(process_->agent()));
+  child->slab().agent().features = process_->slab().agent().features;
   return Ref<AddressSpace>(new SystrapAddressSpace(platform_, std::move(child), sites));
 }
 

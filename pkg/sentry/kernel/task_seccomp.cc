@@ -1,0 +1,166 @@
+// Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
+//
+// seccomp(2) of the application: its filters, and what they do to its calls. They run in the
+// Sentry, before the call's handler; the filters that keep the stubs in are the host's and the
+// platform's.
+
+#include <linux/audit.h>
+#include <linux/seccomp.h>
+#include <sys/syscall.h>
+
+#include <cstring>
+
+#include "pkg/base/log.h"
+#include "pkg/sentry/kernel/kernel.h"
+#include "pkg/sentry/kernel/task.h"
+#include "pkg/sentry/kernel/thread_group.h"
+
+namespace cvisor::kernel {
+namespace {
+
+constexpr uint32_t kMaxErrno = 4095;
+constexpr int kSysSeccomp = 1;  // SYS_SECCOMP, si_code
+
+siginfo_t SeccompInfo(const arch::Registers& regs, uint64_t number, int data) {
+  siginfo_t info;
+  std::memset(&info, 0, sizeof(info));
+  info.si_signo = SIGSYS;
+  info.si_code = kSysSeccomp;
+  info.si_errno = data;
+  info.si_call_addr = reinterpret_cast<void*>(regs.ip());
+  info.si_syscall = static_cast<int>(number);
+  info.si_arch = AUDIT_ARCH_X86_64;
+  return info;
+}
+
+bool AllowedInStrictMode(uint64_t number) {
+  switch (number) {
+    case SYS_read:
+    case SYS_write:
+    case SYS_exit:
+    case SYS_rt_sigreturn:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+Ref<const seccomp::Filter> Task::SeccompFilter() const {
+  MutexLock lock(mu_);
+  return seccomp_filter_;
+}
+
+void Task::SetSeccomp(int mode, Ref<const seccomp::Filter> filter) {
+  {
+    MutexLock lock(mu_);
+    seccomp_filter_.swap(filter);
+  }
+  // After the filter: whoever sees the mode finds it.
+  seccomp_mode_.store(mode, std::memory_order_release);
+  if (mode == SECCOMP_MODE_DISABLED) return;
+  if (const Ref<mm::MemoryManager> mm = MmRef(); mm != nullptr) mm->as().ReportAllCalls();
+}
+
+Status Task::EnterStrictSeccomp() {
+  // Another thread's SECCOMP_FILTER_FLAG_TSYNC must come before or after.
+  MutexLock lock(kernel_.task_mutex());
+  if (seccomp_mode() != SECCOMP_MODE_DISABLED && seccomp_mode() != SECCOMP_MODE_STRICT) {
+    return Errno::kEINVAL;
+  }
+  SetSeccomp(SECCOMP_MODE_STRICT, nullptr);
+  return OkStatus();
+}
+
+Result<pid_t> Task::InstallSeccompFilter(std::vector<sock_filter> program, bool all_threads) {
+  if (!all_threads) {
+    // Another thread may synchronise this one meanwhile: under the task mutex, as it does.
+    MutexLock lock(kernel_.task_mutex());
+    if (seccomp_mode() == SECCOMP_MODE_STRICT) return Errno::kEINVAL;
+    ASSIGN_OR_RETURN(auto filter, seccomp::Filter::New(std::move(program), SeccompFilter()));
+    SetSeccomp(SECCOMP_MODE_FILTER, std::move(filter));
+    return 0;
+  }
+  // References that go are dropped after the lock.
+  std::vector<Ref<const seccomp::Filter>> old;
+  MutexLock lock(kernel_.task_mutex());
+  if (seccomp_mode() == SECCOMP_MODE_STRICT) return Errno::kEINVAL;
+  const Ref<const seccomp::Filter> mine = SeccompFilter();
+  ASSIGN_OR_RETURN(auto filter, seccomp::Filter::New(std::move(program), mine));
+  // All or none: each must be where this thread was, or less far.
+  for (Task* t : tg_->tasks()) {
+    if (t == this || t->exiting_) continue;
+    const int mode = t->seccomp_mode();
+    const auto theirs = t->SeccompFilter();
+    const bool ancestor =
+        theirs == nullptr || (mine != nullptr && mine->DescendsFrom(theirs.get()));
+    if (mode == SECCOMP_MODE_STRICT || !ancestor) return t->TidIn(pid_ns());
+    old.push_back(theirs);
+  }
+  for (Task* t : tg_->tasks()) {
+    if (t->exiting_) continue;
+    // A privileged caller may have skipped no_new_privs; what it has done, its threads get.
+    if (no_new_privs) t->no_new_privs = true;
+    t->SetSeccomp(SECCOMP_MODE_FILTER, filter);
+  }
+  return 0;
+}
+
+std::optional<Result<uint64_t>> Task::ApplySeccomp(uint64_t number) {
+  if (seccomp_mode() == SECCOMP_MODE_STRICT) {
+    if (AllowedInStrictMode(number)) return std::nullopt;
+    LogInfo("seccomp: task %d made call %d in strict mode", tid(), number);
+    Exit(SIGKILL);
+    SetRegistersFinal();
+    return Result<uint64_t>(0);
+  }
+  const arch::Registers& regs = regs_;
+  seccomp_data data = {};
+  data.nr = static_cast<int>(number);
+  data.arch = AUDIT_ARCH_X86_64;
+  data.instruction_pointer = regs.ip();
+  const uint64_t args[6] = {regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9};
+  std::memcpy(data.args, args, sizeof(args));
+  const uint32_t verdict = SeccompFilter()->Evaluate(data);
+  const uint32_t value = verdict & SECCOMP_RET_DATA;
+  switch (verdict & SECCOMP_RET_ACTION_FULL) {
+    case SECCOMP_RET_ALLOW:
+      return std::nullopt;
+    case SECCOMP_RET_LOG:
+      LogInfo("seccomp: task %d \"%s\" made call %d", tid(), name(), number);
+      return std::nullopt;
+    case SECCOMP_RET_TRACE:       // nobody traces
+    case SECCOMP_RET_USER_NOTIF:  // nobody listens
+      return Result<uint64_t>(Errno::kENOSYS);
+    case SECCOMP_RET_ERRNO:
+      // As a value: it may be none that exists.
+      return Result<uint64_t>(-static_cast<uint64_t>(std::min(value, kMaxErrno)));
+    case SECCOMP_RET_TRAP:
+      // The registers are those before the call.
+      this->regs().rax = number;
+      this->regs().orig_rax = ~uint64_t{0};
+      ForceSignal(SeccompInfo(regs, number, static_cast<int>(value)));
+      SetRegistersFinal();
+      return Result<uint64_t>(0);
+    case SECCOMP_RET_KILL_THREAD:
+    case SECCOMP_RET_KILL_PROCESS:
+    default: {
+      LogInfo("seccomp: task %d \"%s\" is killed for call %d", tid(), name(), number);
+      bool last;
+      {
+        MutexLock lock(kernel_.task_mutex());
+        last = tg_->live_tasks() == 1;
+      }
+      if ((verdict & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_KILL_THREAD && !last) {
+        Exit(SIGSYS);
+      } else {
+        tg_->KillAll(SIGSYS);
+      }
+      SetRegistersFinal();
+      return Result<uint64_t>(0);
+    }
+  }
+}
+
+}  // namespace cvisor::kernel
