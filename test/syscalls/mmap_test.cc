@@ -276,6 +276,15 @@ TEST_F(MmapTest, ExecuteFault) {
   munmap(p, kPage);
 }
 
+TEST_F(MmapTest, SharedMemoryBeyondTheMachine) {
+  constexpr size_t kHuge = size_t{1} << 45;
+  constexpr int kProt = PROT_READ | PROT_WRITE;
+  EXPECT_THAT(mmap(nullptr, kHuge, kProt, MAP_SHARED | MAP_ANONYMOUS, -1, 0), FailsWith(ENOMEM));
+  void* p = mmap(nullptr, kHuge, kProt, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  ASSERT_NE(p, MAP_FAILED);
+  munmap(p, kHuge);
+}
+
 TEST_F(MmapTest, NonCanonicalAndKernelAddresses) {
   Fault f = ReadFault(reinterpret_cast<char*>(0xdead000000000000));
   EXPECT_EQ(f.signal, SIGSEGV);
