@@ -30,7 +30,7 @@ NAP_SECONDS = 0.1
 END_NAPS = int(40 / NAP_SECONDS)
 EXIT_GRACE_SECONDS = 10
 LOG_TAIL = 200000
-CGROUP = "/sys/fs/cgroup/memory/cvisor-fuzz"
+CGROUP = "/sys/fs/cgroup/memory/cvisor-fuzz-%d" % os.getpid()
 
 
 def limit_memory(megabytes):
@@ -162,8 +162,12 @@ class Run:
         process = subprocess.Popen(  # pylint: disable=subprocess-popen-preexec-fn
             self.command(), env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=child)
-        problem = self.watch(process)
-        process.stdout.close()
+        try:
+            problem = self.watch(process)
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.stdout.close()
         report = REPORT.search((self.output + tail(self.log, LOG_TAIL)).decode(errors="replace"))
         if report:
             problem = "%s; %s" % (problem or "ended", report.group(0))
@@ -229,6 +233,8 @@ def main():
         seed += 1
         if problem and not args.keep_going:
             break
+    if os.path.isdir(CGROUP):
+        os.rmdir(CGROUP)
     print("%d runs, %d calls, %d failed; last seed %d" % (run_number, calls, failures, seed - 1))
     return 1 if failures else 0
 
