@@ -189,6 +189,18 @@ TEST_F(FdTest, FionreadCountsTheRest) {
   EXPECT_EQ(n, 6);
 }
 
+TEST_F(FdTest, OwnersThatAreNone) {
+  const auto set = [&](int type, pid_t pid) {
+    const int owner[2] = {type, pid};
+    return fcntl(fd_.get(), F_SETOWN_EX, owner);
+  };
+  for (const int type : {F_OWNER_TID, F_OWNER_PID, F_OWNER_PGRP}) {
+    EXPECT_THAT(set(type, 0), SucceedsWith(0));
+    EXPECT_THAT(set(type, -5), FailsWith(ESRCH));
+  }
+  for (const int type : {-1, 3, 1221626184}) EXPECT_THAT(set(type, 0), FailsWith(EINVAL));
+}
+
 TEST_F(FdTest, OwnerAndSignalOfAsynchronousIo) {
   PipeFds p = MakePipe();
   EXPECT_THAT(fcntl(p.reader.get(), F_GETOWN), SucceedsWith(0));

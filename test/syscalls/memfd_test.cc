@@ -1,7 +1,9 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 
 // memfd_create(2) and its seals.
+#include <linux/falloc.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "test/syscalls/util/test_util.h"
@@ -47,7 +49,27 @@ TEST(MemfdTest, SizeSeals) {
   EXPECT_THAT(pwrite(fd.get(), "x", 1, 8192), FailsWith(EPERM));
   EXPECT_THAT(pwrite(fd.get(), "x", 1, 8191), SucceedsWith(1));
   EXPECT_THAT(fallocate(fd.get(), 0, 0, 9000), FailsWith(EPERM));
+  EXPECT_THAT(fallocate(fd.get(), FALLOC_FL_KEEP_SIZE, 0, 9000), FailsWith(EPERM));
+  EXPECT_THAT(fallocate(fd.get(), FALLOC_FL_KEEP_SIZE, 0, 8192), SucceedsWith(0));
   EXPECT_THAT(fcntl(fd.get(), F_GET_SEALS), SucceedsWith(F_SEAL_SHRINK | F_SEAL_GROW));
+}
+
+TEST(MemfdTest, FileSizeLimit) {
+  EXPECT_THAT(InChild([] {
+                signal(SIGXFSZ, SIG_IGN);
+                Fd fd(memfd_create("limited", 0));
+                EXPECT_THAT(ftruncate(fd.get(), 20000), SucceedsWith(0));
+                const rlimit limit = {8192, 8192};
+                ASSERT_THAT(setrlimit(RLIMIT_FSIZE, &limit), SucceedsWith(0));
+                // The limit is about growth.
+                EXPECT_THAT(ftruncate(fd.get(), 20001), FailsWith(EFBIG));
+                EXPECT_THAT(ftruncate(fd.get(), 10000), SucceedsWith(0));
+                EXPECT_THAT(fallocate(fd.get(), 0, 0, 10000), SucceedsWith(0));
+                EXPECT_THAT(fallocate(fd.get(), 0, 0, 10001), FailsWith(EFBIG));
+                // Space beyond the end counts, too.
+                EXPECT_THAT(fallocate(fd.get(), FALLOC_FL_KEEP_SIZE, 0, 10001), FailsWith(EFBIG));
+              }),
+              ExitedWith(0));
 }
 
 TEST(MemfdTest, WriteSeal) {

@@ -276,6 +276,39 @@ TEST_F(MmapTest, ExecuteFault) {
   munmap(p, kPage);
 }
 
+TEST_F(MmapTest, SharedMemoryBeyondTheMachine) {
+  constexpr size_t kHuge = size_t{1} << 45;
+  constexpr int kProt = PROT_READ | PROT_WRITE;
+  EXPECT_THAT(mmap(nullptr, kHuge, kProt, MAP_SHARED | MAP_ANONYMOUS, -1, 0), FailsWith(ENOMEM));
+  void* p = mmap(nullptr, kHuge, kProt, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  ASSERT_NE(p, MAP_FAILED);
+  munmap(p, kHuge);
+}
+
+TEST_F(MmapTest, PopulatingEndsWhenKilled) {
+  constexpr size_t kHuge = size_t{1} << 40;
+  ScopedChild child([] {
+    // Only page tables: every page is the zero page.
+    mmap(nullptr, kHuge, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_POPULATE, -1,
+         0);
+    pause();
+  });
+  const std::string maps = "/proc/" + std::to_string(child.pid()) + "/maps";
+  const int64_t started = NowNs();
+  EXPECT_TRUE(WaitUntil([&] {
+    std::ifstream in(maps);
+    for (std::string line; std::getline(in, line);) {
+      unsigned long begin = 0, end = 0;
+      if (sscanf(line.c_str(), "%lx-%lx", &begin, &end) == 2 && end - begin >= kHuge) return true;
+    }
+    return false;
+  }));
+  EXPECT_THAT(kill(child.pid(), SIGKILL), SucceedsWith(0));
+  EXPECT_THAT(child.Wait(), KilledBy(SIGKILL));
+  // Populating all of it takes a minute.
+  EXPECT_LT(NowNs() - started, int64_t{20} * 1000000000);
+}
+
 TEST_F(MmapTest, NonCanonicalAndKernelAddresses) {
   Fault f = ReadFault(reinterpret_cast<char*>(0xdead000000000000));
   EXPECT_EQ(f.signal, SIGSEGV);

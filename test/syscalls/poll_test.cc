@@ -147,6 +147,10 @@ TEST(SelectTest, Errors) {
   EXPECT_THAT(select(-1, nullptr, nullptr, nullptr, &zero), FailsWith(EINVAL));
   timeval bad = {-1, 0};
   EXPECT_THAT(syscall(SYS_select, 0, nullptr, nullptr, nullptr, &bad), FailsWith(EINVAL));
+  bad = {INT64_MIN, INT64_MIN + 1};
+  EXPECT_THAT(syscall(SYS_select, 0, nullptr, nullptr, nullptr, &bad), FailsWith(EINVAL));
+  bad = {INT64_MAX, 1000000};
+  EXPECT_THAT(syscall(SYS_select, 0, nullptr, nullptr, nullptr, &bad), FailsWith(EINVAL));
   EXPECT_THAT(syscall(SYS_select, 10, 8, nullptr, nullptr, &zero), FailsWith(EFAULT));
 }
 

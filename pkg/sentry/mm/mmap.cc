@@ -4,6 +4,7 @@
 
 #include <linux/mman.h>
 #include <sys/mman.h>
+#include <sys/sysinfo.h>
 
 #include <algorithm>
 #include <utility>
@@ -13,6 +14,14 @@
 
 namespace cvisor::mm {
 namespace {
+
+// More than the machine has: what the host refuses for private memory (vm.overcommit_memory 0)
+// and does not look at for memfds, which shared memory is made of.
+bool IsObviousOvercommit(uint64_t bytes) {
+  struct sysinfo info;
+  if (sysinfo(&info) != 0) return false;
+  return bytes / info.mem_unit > uint64_t{info.totalram} + info.totalswap;
+}
 
 // glibc knows neither; MAP_UNINITIALIZED is ignored on machines with an MMU.
 constexpr int kMapUninitialized = 0x4000000;
@@ -207,6 +216,7 @@ Result<UserAddr> MemoryManager::Mmap(const Caller& c, MmapOptions o) {
     return Errno::kENOMEM;
   }
   if (o.mappable == nullptr && shared) {  // MAP_ANONYMOUS, or /dev/zero
+    if (!vma.noreserve && IsObviousOvercommit(length)) return Errno::kENOMEM;
     ASSIGN_OR_RETURN(o.mappable, NewSharedAnonymous(length, "/dev/zero (deleted)"));
     o.offset = 0;
     if (o.name.empty()) o.name = "/dev/zero (deleted)";

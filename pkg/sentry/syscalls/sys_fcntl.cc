@@ -68,11 +68,16 @@ Result<uint64_t> SetOwner(Task& t, FileDescription& file, int who) {
 }
 
 Result<uint64_t> SetOwnerEx(Task& t, FileDescription& file, UserAddr addr) {
-  ASSIGN_OR_RETURN(const auto owner, t.CopyIn<f_owner_ex>(addr));
+  // f_owner_ex, but for the type: an enum with a value of the application's is undefined behaviour.
+  struct Owner {
+    int type;
+    pid_t pid;
+  };
+  ASSIGN_OR_RETURN(const auto owner, t.CopyIn<Owner>(addr));
   if (owner.type != F_OWNER_TID && owner.type != F_OWNER_PID && owner.type != F_OWNER_PGRP) {
     return Errno::kEINVAL;
   }
-  if (owner.pid < 0) return Errno::kEINVAL;
+  if (owner.pid < 0) return Errno::kESRCH;
   RETURN_IF_ERROR(CheckOwnerExists(t, owner.type, owner.pid));
   file.async_owner.store(owner.type == F_OWNER_PGRP ? -owner.pid : owner.pid);
   return 0;

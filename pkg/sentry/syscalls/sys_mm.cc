@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 
+#include <algorithm>
+
 #include "pkg/sentry/syscalls/handlers.h"
 #include "pkg/sentry/syscalls/helpers.h"
 
@@ -42,6 +44,28 @@ Status MapFile(Task& t, int fd, mm::MmapOptions* opts) {
   return OkStatus();
 }
 
+// Newer than the system's headers.
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
+#endif
+
+// Memory is populated in pieces: the host does each at one go, under the lock of the address space,
+// while /proc and a SIGKILL have to wait.
+constexpr uint64_t kPopulatePiece = 64 << 20;
+
+Status Populate(Task& t, UserAddr addr, uint64_t length, int advice) {
+  for (uint64_t done = 0; done < length; done += kPopulatePiece) {
+    // EINTR, but nobody sees it.
+    if (t.BlockKillable(kernel::Deadline::At(0)).error() == Errno::kERESTARTNOINTR) {
+      return Errno::kEINTR;
+    }
+    RETURN_IF_ERROR(t.mm().Madvise(t.mm_caller(), addr + done,
+                                   std::min(length - done, kPopulatePiece), advice));
+  }
+  return OkStatus();
+}
+
 }  // namespace
 
 Result<uint64_t> Mmap(Task& t, const SyscallArgs& a) {
@@ -70,7 +94,18 @@ Result<uint64_t> Mmap(Task& t, const SyscallArgs& a) {
   } else {
     RETURN_IF_ERROR(MapFile(t, a[4].As<int>(), &opts));
   }
-  return t.mm().Mmap(t.mm_caller(), std::move(opts));
+  const int prot = opts.prot & (PROT_READ | PROT_WRITE);
+  const uint64_t length = mm::PageCeil(opts.length);
+  const bool populate = (opts.flags & MAP_POPULATE) && !(opts.flags & MAP_NONBLOCK) && prot != 0 &&
+                        length > kPopulatePiece;
+  if (populate) opts.flags &= ~MAP_POPULATE;
+  ASSIGN_OR_RETURN(const UserAddr addr, t.mm().Mmap(t.mm_caller(), std::move(opts)));
+  if (populate) {
+    // As Linux does: writes only where they make private pages; errors are ignored.
+    const bool write = (prot & PROT_WRITE) != 0 && type == MAP_PRIVATE;
+    (void)Populate(t, addr, length, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+  }
+  return addr;
 }
 
 Result<uint64_t> Munmap(Task& t, const SyscallArgs& a) {
@@ -90,8 +125,16 @@ Result<uint64_t> Mremap(Task& t, const SyscallArgs& a) {
 }
 
 Result<uint64_t> Madvise(Task& t, const SyscallArgs& a) {
-  RETURN_IF_ERROR(t.mm().Madvise(t.mm_caller(), a[0].As<UserAddr>(), a[1].As<uint64_t>(),
-                                 a[2].As<int>()));
+  const auto addr = a[0].As<UserAddr>();
+  const auto length = a[1].As<uint64_t>();
+  const int advice = a[2].As<int>();
+  // Lengths that are wrong are for Madvise().
+  if ((advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE) && length <= kUserEnd) {
+    RETURN_IF_ERROR(t.mm().Madvise(t.mm_caller(), addr, 0, advice));  // what needs no length
+    RETURN_IF_ERROR(Populate(t, addr, length, advice));
+    return 0;
+  }
+  RETURN_IF_ERROR(t.mm().Madvise(t.mm_caller(), addr, length, advice));
   return 0;
 }
 

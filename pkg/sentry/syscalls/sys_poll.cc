@@ -180,8 +180,10 @@ Result<uint64_t> Select(Task& t, const SyscallArgs& a) {
     ASSIGN_OR_RETURN(const auto tv, t.CopyIn<timeval>(timeout));
     // Whole seconds hidden in the microseconds are welcome.
     const int64_t extra = tv.tv_usec / 1000000;
-    if (tv.tv_sec > INT64_MAX - std::max<int64_t>(extra, 0)) return Errno::kEINVAL;
-    const timespec ts{tv.tv_sec + extra, tv.tv_usec % 1000000 * 1000};
+    // The sum wraps, as in Linux: from there it is mostly a negative time.
+    const auto seconds = static_cast<int64_t>(static_cast<uint64_t>(tv.tv_sec) +
+                                              static_cast<uint64_t>(extra));
+    const timespec ts{seconds, tv.tv_usec % 1000000 * 1000};
     if (!kernel::ValidTimespec(ts)) return Errno::kEINVAL;
     deadline = Deadline::After(kernel::TimespecToNs(ts));
   }

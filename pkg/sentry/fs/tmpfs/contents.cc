@@ -370,7 +370,12 @@ Status Contents::Allocate(int mode, uint64_t offset, uint64_t length) {
   if ((punch || zero) && (sealed & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))) return Errno::kEPERM;
   const uint64_t size = size_.load();
   const bool grows = !(mode & FALLOC_FL_KEEP_SIZE) && end > size;
-  if (grows && (sealed & F_SEAL_GROW)) return Errno::kEPERM;
+  // Even if the size stays.
+  if (!punch && end > size && (sealed & F_SEAL_GROW)) return Errno::kEPERM;
+  // A memfd has no budget; what cannot be there must not take the machine's memory first.
+  if (!punch && length / kPage > static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES))) {
+    return Errno::kENOSPC;
+  }
   if (!memfd_.valid() && (end > kHeapLimit || end > size) && !punch) {
     RETURN_IF_ERROR(MoveToMemfd(Wish::kMust));
   }
