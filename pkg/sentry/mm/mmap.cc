@@ -15,6 +15,9 @@
 namespace cvisor::mm {
 namespace {
 
+// Longer memory is populated by the system call, in pieces and without the lock.
+constexpr uint64_t kPopulateAtOnce = 64 << 20;
+
 // More than the machine has: what the host refuses for private memory (vm.overcommit_memory 0)
 // and does not look at for memfds, which shared memory is made of.
 bool IsObviousOvercommit(uint64_t bytes) {
@@ -228,7 +231,7 @@ Result<UserAddr> MemoryManager::Mmap(const Caller& c, MmapOptions o) {
   vma.attachment = std::move(o.attachment);
 
   const bool populate =
-      vma.locked || ((o.flags & MAP_POPULATE) != 0 && (o.flags & MAP_NONBLOCK) == 0);
+      (vma.locked && length <= kPopulateAtOnce) || ((o.flags & MAP_POPULATE) != 0 && (o.flags & MAP_NONBLOCK) == 0);
   const UserAddr start = vma.start;
   RETURN_IF_ERROR(MapLocked(c, std::move(vma), populate, &dropped));
   return start;

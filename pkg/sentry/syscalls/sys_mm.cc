@@ -96,10 +96,15 @@ Result<uint64_t> Mmap(Task& t, const SyscallArgs& a) {
   }
   const int prot = opts.prot & (PROT_READ | PROT_WRITE);
   const uint64_t length = mm::PageCeil(opts.length);
-  const bool populate = (opts.flags & MAP_POPULATE) && !(opts.flags & MAP_NONBLOCK) && prot != 0 &&
-                        length > kPopulatePiece;
+  const bool is_long = length > kPopulatePiece && prot != 0;
+  bool populate = is_long && (opts.flags & MAP_POPULATE) && !(opts.flags & MAP_NONBLOCK);
   if (populate) opts.flags &= ~MAP_POPULATE;
   ASSIGN_OR_RETURN(const UserAddr addr, t.mm().Mmap(t.mm_caller(), std::move(opts)));
+  if (is_long && !populate) {
+    // MAP_LOCKED, or mlockall(MCL_FUTURE).
+    const auto vma = t.mm().FindVma(addr);
+    populate = vma.ok() && vma->locked;
+  }
   if (populate) {
     // As Linux does: writes only where they make private pages; errors are ignored.
     const bool write = (prot & PROT_WRITE) != 0 && type == MAP_PRIVATE;
