@@ -67,6 +67,19 @@ TEST_F(SpliceTest, SpliceErrors) {
               FailsWith(EINVAL));
 }
 
+TEST_F(SpliceTest, SpliceBeyondTheLargestOffset) {
+  PipeFds p = MakePipe();
+  Fd zero = Open("/dev/zero", O_RDWR);
+  loff_t offset = INT64_MAX;
+  EXPECT_THAT(splice(zero.get(), &offset, p.writer.get(), nullptr, 64, 0), FailsWith(EINVAL));
+  EXPECT_THAT(write(p.writer.get(), "hello", 5), SucceedsWith(5));
+  EXPECT_THAT(splice(p.reader.get(), nullptr, zero.get(), &offset, 64, 0), FailsWith(EINVAL));
+  offset = 10;
+  EXPECT_THAT(splice(p.reader.get(), nullptr, zero.get(), &offset, SIZE_MAX, 0), FailsWith(EINVAL));
+  offset = INT64_MAX - 64;
+  EXPECT_THAT(splice(zero.get(), &offset, p.writer.get(), nullptr, 64, 0), SucceedsWith(64));
+}
+
 TEST_F(SpliceTest, SpliceWaitsForData) {
   PipeFds p = MakePipe();
   ScopedThread thread([&] {

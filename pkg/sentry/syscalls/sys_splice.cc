@@ -121,6 +121,10 @@ Result<uint64_t> Splice(Task& t, const SyscallArgs& a) {
   if (out_pipe == nullptr && (out->flags() & O_APPEND)) return Errno::kEINVAL;
   ASSIGN_OR_RETURN(auto in_offset, OffsetArg::CopyIn(t, a[1].As<UserAddr>()));
   ASSIGN_OR_RETURN(auto out_offset, OffsetArg::CopyIn(t, a[3].As<UserAddr>()));
+  for (OffsetArg* offset : {&in_offset, &out_offset}) {
+    // Of the length that was asked for, not of what one call moves.
+    if (offset->given()) RETURN_IF_ERROR(CheckOffset(*offset->get(), a[4].As<uint64_t>()));
+  }
   auto n = MoveBetween(t, *in, *out, (flags & SPLICE_F_NONBLOCK) != 0, [&] {
     return fs::pipe::Splice(*in, in_offset.get(), *out, out_offset.get(), length);
   });
