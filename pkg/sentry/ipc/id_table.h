@@ -52,19 +52,22 @@ class IdTable {
     return id;
   }
 
-  // Null if there is no such object.
-  Ref<T> Find(int id) const {
-    if (id < 0) return nullptr;
+  // EINVAL if there is no such object.
+  Result<Ref<T>> Find(int id) const {
+    if (id < 0) return Errno::kEINVAL;
     const auto it = by_index_.find(id % kMaxIds);
-    return it != by_index_.end() && it->second->id() == id ? it->second : nullptr;
+    if (it == by_index_.end() || it->second->id() != id) return Errno::kEINVAL;
+    return it->second;
   }
-  Ref<T> FindIndex(int index) const {
+  Result<Ref<T>> FindIndex(int index) const {
     const auto it = by_index_.find(index);
-    return it != by_index_.end() ? it->second : nullptr;
+    if (it == by_index_.end()) return Errno::kEINVAL;
+    return it->second;
   }
+  // Null if there is none.
   Ref<T> FindKey(key_t key) const {
     const auto it = by_key_.find(key);
-    return it != by_key_.end() ? FindIndex(it->second) : nullptr;
+    return it != by_key_.end() ? by_index_.at(it->second) : nullptr;
   }
 
   // shmget(2), semget(2), msgget(2): the object that `key` names if check(object) agrees, or the

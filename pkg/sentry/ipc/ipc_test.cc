@@ -19,9 +19,9 @@ TEST(IdTableTest, NumbersGoRound) {
   for (int i = 0; i < 1000; ++i) {
     const int id = *table.Add(IPC_PRIVATE, MakeRef<Thing>(), kMaxIds);
     EXPECT_TRUE(seen.insert(id).second) << id;
-    EXPECT_NE(table.Find(id), nullptr);
+    EXPECT_TRUE(table.Find(id).ok());
     table.Remove(id);
-    EXPECT_EQ(table.Find(id), nullptr);
+    EXPECT_EQ(table.Find(id).error(), Errno::kEINVAL);
   }
 }
 

@@ -131,23 +131,18 @@ Result<int> MessageQueues::Get(key_t key, int flags, const Credentials& creds) {
 
 Result<Ref<MessageQueue>> MessageQueues::Find(int id) {
   MutexLock lock(mu_);
-  Ref<MessageQueue> queue = table_.Find(id);
-  if (queue == nullptr) return Errno::kEINVAL;
-  return queue;
+  return table_.Find(id);
 }
 
 Result<Ref<MessageQueue>> MessageQueues::FindIndex(int index) {
   MutexLock lock(mu_);
-  Ref<MessageQueue> queue = table_.FindIndex(index);
-  if (queue == nullptr) return Errno::kEINVAL;
-  return queue;
+  return table_.FindIndex(index);
 }
 
 Status MessageQueues::Remove(int id, const Credentials& creds) {
   Ref<MessageQueue> queue;  // dropped after the lock
   MutexLock lock(mu_);
-  queue = table_.Find(id);
-  if (queue == nullptr) return Errno::kEINVAL;
+  ASSIGN_OR_RETURN(queue, table_.Find(id));
   RETURN_IF_ERROR(queue->MarkRemoved(creds));
   table_.ForgetKey(queue->key());
   table_.Remove(id);

@@ -290,23 +290,18 @@ Result<int> Semaphores::Get(key_t key, int count, int flags, const Credentials& 
 
 Result<Ref<SemaphoreSet>> Semaphores::Find(int id) {
   MutexLock lock(mu_);
-  Ref<SemaphoreSet> set = table_.Find(id);
-  if (set == nullptr) return Errno::kEINVAL;
-  return set;
+  return table_.Find(id);
 }
 
 Result<Ref<SemaphoreSet>> Semaphores::FindIndex(int index) {
   MutexLock lock(mu_);
-  Ref<SemaphoreSet> set = table_.FindIndex(index);
-  if (set == nullptr) return Errno::kEINVAL;
-  return set;
+  return table_.FindIndex(index);
 }
 
 Status Semaphores::Remove(int id, const Credentials& creds) {
   Ref<SemaphoreSet> set;  // dropped after the lock
   MutexLock lock(mu_);
-  set = table_.Find(id);
-  if (set == nullptr) return Errno::kEINVAL;
+  ASSIGN_OR_RETURN(set, table_.Find(id));
   RETURN_IF_ERROR(set->MarkRemoved(creds));
   table_.ForgetKey(set->key());
   table_.Remove(id);

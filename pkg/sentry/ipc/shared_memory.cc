@@ -43,12 +43,6 @@ Ref<mm::Attachment> ShmAttachment::Fork() {
   return child;
 }
 
-Result<Ref<ShmSegment>> SharedMemory::FindLocked(int id) {
-  Ref<ShmSegment> segment = table_.Find(id);
-  if (segment == nullptr) return Errno::kEINVAL;
-  return segment;
-}
-
 Result<Ref<ShmSegment>> SharedMemory::Make(key_t key, uint64_t size, int flags,
                                            const Credentials& creds) {
   if (size == 0 || size > limits_.max.load()) return Errno::kEINVAL;
@@ -87,7 +81,7 @@ Result<int> SharedMemory::Get(key_t key, uint64_t size, int flags, const Credent
 
 Result<Ref<ShmAttachment>> SharedMemory::Attach(int id, int wanted, const Credentials& creds) {
   MutexLock lock(mu_);
-  ASSIGN_OR_RETURN(Ref<ShmSegment> segment, FindLocked(id));
+  ASSIGN_OR_RETURN(Ref<ShmSegment> segment, table_.Find(id));
   RETURN_IF_ERROR(segment->status_.perm.Check(creds, wanted));
   ++segment->status_.attached;
   return MakeRef<ShmAttachment>(Ref<SharedMemory>(this), std::move(segment));
@@ -115,22 +109,21 @@ ShmStatus SharedMemory::StatusOf(const ShmSegment& segment) {
 
 Result<ShmStatus> SharedMemory::Stat(int id, const Credentials& creds) {
   MutexLock lock(mu_);
-  ASSIGN_OR_RETURN(Ref<ShmSegment> segment, FindLocked(id));
+  ASSIGN_OR_RETURN(Ref<ShmSegment> segment, table_.Find(id));
   RETURN_IF_ERROR(segment->status_.perm.Check(creds, kMayRead));
   return StatusOf(*segment);
 }
 
 Result<ShmStatus> SharedMemory::StatIndex(int index, const Credentials* creds) {
   MutexLock lock(mu_);
-  Ref<ShmSegment> segment = table_.FindIndex(index);
-  if (segment == nullptr) return Errno::kEINVAL;
+  ASSIGN_OR_RETURN(Ref<ShmSegment> segment, table_.FindIndex(index));
   if (creds != nullptr) RETURN_IF_ERROR(segment->status_.perm.Check(*creds, kMayRead));
   return StatusOf(*segment);
 }
 
 Status SharedMemory::Set(int id, const Credentials& creds, uid_t uid, gid_t gid, uint32_t mode) {
   MutexLock lock(mu_);
-  ASSIGN_OR_RETURN(Ref<ShmSegment> segment, FindLocked(id));
+  ASSIGN_OR_RETURN(Ref<ShmSegment> segment, table_.Find(id));
   RETURN_IF_ERROR(segment->status_.perm.CheckControl(creds));
   segment->status_.perm.Change(uid, gid, mode);
   segment->status_.ctime = NowSeconds();
@@ -140,8 +133,7 @@ Status SharedMemory::Set(int id, const Credentials& creds, uid_t uid, gid_t gid,
 Status SharedMemory::Remove(int id, const Credentials& creds) {
   Ref<ShmSegment> segment;  // dropped after the lock
   MutexLock lock(mu_);
-  segment = table_.Find(id);
-  if (segment == nullptr) return Errno::kEINVAL;
+  ASSIGN_OR_RETURN(segment, table_.Find(id));
   RETURN_IF_ERROR(segment->status_.perm.CheckControl(creds));
   if (segment->removed_) return OkStatus();
   segment->removed_ = true;
@@ -158,7 +150,7 @@ Status SharedMemory::Remove(int id, const Credentials& creds) {
 
 Status SharedMemory::Lock(int id, const Credentials& creds, bool lock_pages, uint64_t memlock) {
   MutexLock lock(mu_);
-  ASSIGN_OR_RETURN(Ref<ShmSegment> segment, FindLocked(id));
+  ASSIGN_OR_RETURN(Ref<ShmSegment> segment, table_.Find(id));
   Permissions& perm = segment->status_.perm;
   if (!creds.HasCap(CAP_IPC_LOCK)) {
     if (creds.euid != perm.uid && creds.euid != perm.cuid) return Errno::kEPERM;

@@ -107,7 +107,6 @@ class SharedMemory : public RefCounted {
 
   Result<Ref<ShmSegment>> Make(key_t key, uint64_t size, int flags, const Credentials& creds)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  Result<Ref<ShmSegment>> FindLocked(int id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Called when an attachment goes. Destroys a removed segment after its last one.
   void Detach(ShmSegment& segment, bool established);
   static ShmStatus StatusOf(const ShmSegment& segment);

@@ -18,25 +18,13 @@
 
 namespace cvisor::platform::systrap {
 
-SystrapAddressSpace::SystrapAddressSpace(SystrapPlatform& platform, Ref<StubProcess> process)
-    : platform_(platform),
-      process_(std::move(process)),
-      memory_(platform.proc(), process_->pid(), platform.min_user_address(),
-              platform.max_user_address(), platform.vdso()) {
-  ParkFirstThread();
-}
-
 SystrapAddressSpace::SystrapAddressSpace(SystrapPlatform& platform, Ref<StubProcess> process,
-                                         const CallSites::Frozen& sites)
+                                         const CallSites::Frozen* sites)
     : platform_(platform),
       process_(std::move(process)),
       memory_(platform.proc(), process_->pid(), platform.min_user_address(),
               platform.max_user_address(), platform.vdso()),
       sites_(sites) {
-  ParkFirstThread();
-}
-
-void SystrapAddressSpace::ParkFirstThread() {
   MutexLock lock(mu_);
   parked_.push_back(std::make_unique<StubThread>(process_, platform_.layout(), 0, NewThread{}));
 }
@@ -150,7 +138,7 @@ Result<Ref<AddressSpace>> SystrapAddressSpace::Fork(Context&) {
   const CallSites::Frozen sites(sites_);
   ASSIGN_OR_RETURN(Ref<StubProcess> child, platform_.ForkProcess(process_->agent()));
   child->slab().agent().features = process_->slab().agent().features;
-  return Ref<AddressSpace>(new SystrapAddressSpace(platform_, std::move(child), sites));
+  return Ref<AddressSpace>(new SystrapAddressSpace(platform_, std::move(child), &sites));
 }
 
 Status SystrapAddressSpace::Clear(Context&) {

@@ -22,10 +22,9 @@ namespace cvisor::platform::systrap {
 class SystrapAddressSpace : public AddressSpace, private CallSites::Host {
  public:
   // Takes over a process whose first batch makes thread 0. `sites`: what is patched in it.
-  SystrapAddressSpace(SystrapPlatform& platform, Ref<StubProcess> process);
-  // A copy of the one that has `sites`.
+  // `sites`: of the address space that this one is a copy of, or null.
   SystrapAddressSpace(SystrapPlatform& platform, Ref<StubProcess> process,
-                      const CallSites::Frozen& sites);
+                      const CallSites::Frozen* sites);
 
   Status Map(Context& ctx, const MapOptions& opts) override;
   Status Unmap(Context& ctx, UserAddr addr, uint64_t length) override;
@@ -63,7 +62,6 @@ class SystrapAddressSpace : public AddressSpace, private CallSites::Host {
   ~SystrapAddressSpace() override;
 
  private:
-  void ParkFirstThread();
   bool ReadCode(UserAddr addr, std::span<uint8_t> to) override;
   bool WriteCode(UserAddr addr, std::span<const uint8_t> bytes) override;
   bool MapTrampolines() override;

@@ -79,8 +79,9 @@ std::optional<PatchPlan> PlanPatch(std::span<const uint8_t> before, std::span<co
   return std::nullopt;
 }
 
-CallSites::CallSites(const Frozen& parent) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-  const CallSites& p = parent.sites_;
+CallSites::CallSites(const Frozen* parent) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  if (parent == nullptr) return;
+  const CallSites& p = parent->sites_;
   disabled_ = p.disabled_;
   texts_ = p.texts_;
   sites_ = p.sites_;

@@ -75,9 +75,8 @@ class CallSites {
     MutexLock lock_;
   };
 
-  CallSites() = default;
-  // Of a copy of the address space.
-  explicit CallSites(const Frozen& parent);
+  // Those of the address space that this one is a copy of, or null.
+  explicit CallSites(const Frozen* parent = nullptr);
 
   // [addr, addr + length) was mapped anew, or unmapped. `text`: as a private executable file mapping.
   void OnMap(UserAddr addr, uint64_t length, bool text);

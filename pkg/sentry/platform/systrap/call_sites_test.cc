@@ -382,7 +382,7 @@ TEST_F(CallSitesTest, ForkCopies) {
   Trap(first, 39);
   CodeHost child_host = host_;
   auto frozen = std::make_unique<CallSites::Frozen>(sites_);
-  CallSites child(*frozen);
+  CallSites child(frozen.get());
   frozen.reset();
   const uint64_t entry = sites_.EntryFor(first);
   EXPECT_EQ(child.EntryFor(first), entry);
@@ -402,7 +402,7 @@ TEST_F(CallSitesTest, ForkCopies) {
   child.Disable(child_host);
   EXPECT_NE(sites_.EntryFor(first), first);
   frozen = std::make_unique<CallSites::Frozen>(child);
-  CallSites grandchild(*frozen);
+  CallSites grandchild(frozen.get());
   frozen.reset();
   grandchild.OnMap(kText, CodeHost::kTextSize, true);
   for (int i = 0; i < kTraps; ++i) grandchild.OnTrap(child_host, r);

@@ -322,16 +322,7 @@ bool SystrapContext::CanAskStub(const SystrapAddressSpace& as) const {
 }
 
 bool SystrapContext::Do(uint32_t command) {
-  switch (thread_->DoQuickly(command, spin_.SentryBudget())) {
-    case StubThread::Quick::kDone:
-      return true;
-    case StubThread::Quick::kRefused:
-      return false;
-    case StubThread::Quick::kUnderWay:
-      break;
-  }
-  // It must not come to its end when somebody has gone on: it would write what is old by then.
-  return thread_->Finish();
+  return thread_->DoQuickly(command, spin_.SentryBudget());
 }
 
 bool SystrapContext::QuickCopyIn(const SystrapAddressSpace& as, UserAddr src,

@@ -150,24 +150,25 @@ bool StubThread::CanDoQuickly() {
   return !outstanding_;
 }
 
-StubThread::Quick StubThread::DoQuickly(uint32_t command, uint64_t budget) {
+bool StubThread::DoQuickly(uint32_t command, uint64_t budget) {
   uint8_t asked = static_cast<uint8_t>(command);
   __atomic_store_n(&page_.command, asked, __ATOMIC_RELAXED);
   uint32_t awake = STATE_SENTRY;
   if (!__atomic_compare_exchange_n(&page_.state, &awake, STATE_STUB, false, __ATOMIC_SEQ_CST,
                                    __ATOMIC_SEQ_CST)) {
-    return Quick::kRefused;
+    return false;
   }
-  if (SpinForTurn(budget)) return Quick::kDone;
+  if (SpinForTurn(budget)) return true;
   // Its core is somebody else's now. If it has not begun yet it never will.
   outstanding_ = true;
   if (__atomic_compare_exchange_n(&page_.command, &asked, COMMAND_NONE, false, __ATOMIC_SEQ_CST,
                                   __ATOMIC_SEQ_CST)) {
-    return Quick::kRefused;
+    return false;
   }
-  if (!SpinForTurn(budget)) return Quick::kUnderWay;
+  // It must not come to its end when somebody has gone on: it would write what is old by then.
+  if (!SpinForTurn(budget)) return Finish();
   outstanding_ = false;
-  return Quick::kDone;
+  return true;
 }
 
 bool StubThread::Finish() {

@@ -46,24 +46,18 @@ class StubThread {
   // Waits for the Sentry's turn. False if the process died, or was killed for what it wrote to the page.
   bool Await(SpinPolicy& spin);
 
-  // Has the stub carry out a command while it spins for us. The caller may hold locks: this takes some
-  // `budget` ticks at most, whatever the application does.
-  //
-  // Nothing of an earlier one is under way: its arguments in the page are free.
+  // Whether nothing of an earlier command is under way, so that its arguments in the page are free.
   bool CanDoQuickly();
-  enum class Quick {
-    kDone,
-    kRefused,   // the stub sleeps, or was too slow, and will not do it
-    kUnderWay,  // it has begun. Finish() waits for the end
-  };
-  Quick DoQuickly(uint32_t command, uint64_t budget);
-  // Waits for the end of a command that is under way; false if the process died, or was killed because
-  // there is no end.
-  bool Finish();
+  // Has the stub carry out a command while it spins for us; CanDoQuickly() holds. False if it was not done: the
+  // stub sleeps, or did not begin within `budget` ticks, or the process died. The caller may hold locks: the
+  // end of what has begun is awaited for some seconds at most, and then the process is killed.
+  bool DoQuickly(uint32_t command, uint64_t budget);
 
  private:
   // The state if the Sentry has the turn, or the process is dead; spins for `budget` ticks.
   bool SpinForTurn(uint64_t budget);
+  // Waits for the end of what is under way; false if the process died, or was killed because there is no end.
+  bool Finish();
   void WakeStub(uint32_t before);
   // Onto another core than ours, and the end of that.
   void MoveAway();

@@ -166,7 +166,7 @@ Result<Ref<AddressSpace>> SystrapPlatform::NewAddressSpace() {
   if (!process) {
     ASSIGN_OR_RETURN(process, ForkProcess(template_->agent()));
   }
-  return Ref<AddressSpace>(new SystrapAddressSpace(*this, std::move(process)));
+  return Ref<AddressSpace>(new SystrapAddressSpace(*this, std::move(process), nullptr));
 }
 
 Result<std::unique_ptr<Context>> SystrapPlatform::NewContext() {
