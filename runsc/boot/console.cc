@@ -55,8 +55,10 @@ Result<vfs::Path> FindDevpts(kernel::Kernel& kernel, const kernel::Container& co
 }  // namespace
 
 Result<std::unique_ptr<Console>> Console::New(kernel::Kernel& kernel,
-                                              const kernel::Container& container, UniqueFd fd,
-                                              const control::BootConfig& config) {
+                                              const kernel::Container& container,
+                                              const control::Process& process,
+                                              const control::Stdio& stdio) {
+  UniqueFd fd(stdio.console_fd());
   ASSIGN_OR_RETURN(const vfs::Path pts, FindDevpts(kernel, container));
   ASSIGN_OR_RETURN(auto pair, fs::devpts::NewPair(pts));
   std::unique_ptr<Console> console(new Console);
@@ -66,12 +68,11 @@ Result<std::unique_ptr<Console>> Console::New(kernel::Kernel& kernel,
   console->tty_ = std::move(pair.tty);
   linux_abi::KernelTermios termios;
   // The kernel's struct termios2 begins with a struct termios.
-  if (config.console_termios().size() >= sizeof(termios)) {
-    std::memcpy(&termios, config.console_termios().data(), sizeof(termios));
+  if (stdio.console_termios().size() >= sizeof(termios)) {
+    std::memcpy(&termios, stdio.console_termios().data(), sizeof(termios));
     console->tty_->SetInitialTermios(termios);
   }
-  const control::Process& process = config.container().process();
-  control::WindowSize size = config.console_size();
+  control::WindowSize size = stdio.console_size();
   if (process.console_rows() != 0) size.set_rows(process.console_rows());
   if (process.console_columns() != 0) size.set_columns(process.console_columns());
   console->SetWindowSize(size);

@@ -39,27 +39,20 @@ kernel::ProcessSpec ToProcessSpec(const control::Process& config,
   return spec;
 }
 
-control::StartFailed DescribeStartFailure(const control::Container& config, Errno error) {
-  control::StartFailed failed;
-  failed.set_error(static_cast<int>(error));
-  const std::string& command = config.process().args(0);
+Failure DescribeStartFailure(const control::Process& process, bool like_a_child, Errno error) {
+  const std::string& command = process.args(0);
   const bool has_slash = command.find('/') != std::string::npos;
   const bool missing = error == Errno::kENOENT || error == Errno::kENOTDIR;
+  Failure failure;
   if (missing && !has_slash) {
-    failed.set_message(config.like_a_child()
-                           ? command + ": command not found"
-                           : "exec: \"" + command + "\": executable file not found in $PATH");
+    failure.message = like_a_child ? command + ": command not found"
+                                   : "exec: \"" + command + "\": executable file not found in $PATH";
   } else {
-    failed.set_message((config.like_a_child() ? command : "exec " + command) + ": " +
-                       ErrnoText(error));
+    failure.message = (like_a_child ? command : "exec " + command) + ": " + ErrnoText(error);
   }
   // runc exits with 1 whatever it was; its callers read the message.
-  if (config.like_a_child()) {
-    failed.set_exit_code(missing ? kExitNotFound : kExitNotExecutable);
-  } else {
-    failed.set_exit_code(kExitFailure);
-  }
-  return failed;
+  if (like_a_child) failure.exit_code = missing ? kExitNotFound : kExitNotExecutable;
+  return failure;
 }
 
 }  // namespace cvisor::runsc::boot

@@ -7,6 +7,7 @@
 
 #include "pkg/sentry/control/control.pb.h"
 #include "pkg/sentry/kernel/kernel.h"
+#include "runsc/config/outcome.h"
 
 namespace cvisor::runsc::boot {
 
@@ -18,7 +19,7 @@ kernel::ProcessSpec ToProcessSpec(const control::Process& config,
 CredsRef RootCredentials(const Ref<UserNamespace>& user_ns);
 
 // How a shell, or runc, says why a command did not start.
-control::StartFailed DescribeStartFailure(const control::Container& config, Errno error);
+Failure DescribeStartFailure(const control::Process& process, bool like_a_child, Errno error);
 
 }  // namespace cvisor::runsc::boot
 

@@ -23,10 +23,11 @@ namespace cvisor::runsc::boot {
 // thread of its own moves them.
 class Console {
  public:
-  // `fd`: a stream both ways.
+  // Takes over stdio.console_fd(), a stream both ways.
   static Result<std::unique_ptr<Console>> New(kernel::Kernel& kernel,
-                                              const kernel::Container& container, UniqueFd fd,
-                                              const control::BootConfig& config);
+                                              const kernel::Container& container,
+                                              const control::Process& process,
+                                              const control::Stdio& stdio);
   ~Console();
 
   const Ref<vfs::FileDescription>& slave() const { return slave_; }

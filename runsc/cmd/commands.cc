@@ -8,21 +8,43 @@ namespace cvisor::runsc::cmd {
 namespace {
 
 constexpr CommandInfo kCommands[] = {
+    {"create", "[flags] ID", "make the container of a bundle; `start` runs it",
+     "The pid file names the sandbox, which becomes a child of our parent or of a subreaper, and which\n"
+     "ends with the container's exit code; 128+N when signal N ended it.\n",
+     NewCreate},
+    {"delete", "[flags] ID...", "remove what is left of a container", "", NewDelete},
     {"do", "[flags] [--] CMD [ARGS...]", "run a command in a sandbox, on the host's files",
      "The host's root directory appears read-only under an overlay in memory: whatever the command\n"
      "writes is gone afterwards. Working directory, environment, standard streams, terminal, signals\n"
      "and exit code are as if the command ran directly. A command that cannot be found exits with\n"
      "127, one that cannot be executed with 126.\n",
      NewDo},
+    {"events", "[flags] ID", "print figures of its cgroup, a line of JSON each time", "", NewEvents},
+    {"exec", "[flags] ID [CMD [ARGS...]]", "run one more process in a container",
+     "The exit code is the process's. With --detach the pid file names a host process that ends with\n"
+     "that code and passes signals on; if it is killed, so is the process.\n",
+     NewExec},
+    {"features", "", "print what of the OCI specification there is, as JSON", "", NewFeatures},
     {"help", "[COMMAND | syscalls [--format=text|json]]", "explain a command",
      "`runsc help syscalls` prints the table of system calls and how far each is supported.\n",
      NewHelp},
+    {"kill", "[flags] ID [SIGNAL]", "send a signal, by name or number, to a container's init [TERM]", "",
+     NewKill},
+    {"list", "[flags]", "print the containers", "", NewList},
+    {"pause", "ID", "stop a container's processes, by the freezer of its cgroup", "", NewPause},
+    {"ps", "[flags] ID [PS OPTIONS]", "print the host processes of a container",
+     "These are the Sentry and its stubs. `json` gives their numbers.\n", NewPs},
+    {"resume", "ID", "let them go on", "", NewResume},
     {"run", "[flags] ID", "create and start the container of a bundle, and wait for it",
      "The exit code is the container's; 128+N when signal N ended it. Writes to the root file system\n"
      "stay in memory unless --overlay2=none is given and the root is not read-only.\n",
      NewRun},
     {"spec", "[flags] [-- ARGS...]", "write a config.json to start from", "", NewSpec},
+    {"start", "ID...", "run a container that was created", "", NewStart},
+    {"state", "ID", "print the state of a container, as JSON", "", NewState},
+    {"update", "[flags] ID", "change the limits of a container's cgroup", "", NewUpdate},
     {"version", "", "print the version", "", NewVersion},
+    {"wait", "ID", "wait for a container's end and print its exit code, as JSON", "", NewWait},
 };
 
 }  // namespace

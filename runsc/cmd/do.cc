@@ -126,8 +126,8 @@ class Do : public Command {
     if (uname(&name) != 0) return FailureFromErrno("uname", errno);
     c->set_hostname(hostname_.empty() ? name.nodename : hostname_);
     c->set_domainname(name.domainname);
-    const int tty = sandbox::PassStdio(&start.boot, /*force_terminal=*/false);
-    RUNSC_RETURN_IF_FAILED(FillDescriptors(&start.boot));
+    const int tty = sandbox::PassStdio(start.boot.mutable_stdio(), /*force_terminal=*/false);
+    RUNSC_RETURN_IF_FAILED(FillDescriptors(start.boot.mutable_stdio()));
 
     auto sandbox = sandbox::Sandbox::Start(std::move(start));
     if (!sandbox.ok()) return sandbox.failure();
@@ -181,7 +181,7 @@ class Do : public Command {
     return {};
   }
 
-  Outcome<void> FillDescriptors(control::BootConfig* boot) {
+  Outcome<void> FillDescriptors(control::Stdio* stdio) {
     for (const std::string& s : pass_fds_) {
       const size_t colon = s.find(':');
       auto number = [](const std::string& t) {
@@ -198,7 +198,7 @@ class Do : public Command {
       if (fcntl(host, F_GETFD) < 0) {
         return Failure{"invalid value \"" + s + "\" for flag --pass-fd: it is not open"};
       }
-      auto* d = boot->add_descriptors();
+      auto* d = stdio->add_descriptors();
       d->set_host(host);
       d->set_guest(guest);
     }

@@ -18,6 +18,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -91,40 +92,42 @@ class HostTerminal {
 
 class Attachment {
  public:
-  Attachment(Sandbox& sandbox, const AttachOptions& options)
-      : sandbox_(sandbox), options_(options), tty_(options.tty) {
-    if (sandbox_.console().valid()) {
-      const int flags = fcntl(sandbox_.console().get(), F_GETFL);
-      fcntl(sandbox_.console().get(), F_SETFL, flags | O_NONBLOCK);
+  Attachment(control::Channel& channel, UniqueFd& console, const AttachOptions& options)
+      : channel_(channel), console_(console), options_(options), tty_(options.tty) {
+    if (console_.valid()) {
+      const int flags = fcntl(console_.get(), F_GETFL);
+      fcntl(console_.get(), F_SETFL, flags | O_NONBLOCK);
     }
   }
 
-  Outcome<int> Run() {
+  // Nothing: the channel ended first.
+  Outcome<std::optional<int>> Run() {
     sigset_t mask;
     sigprocmask(SIG_BLOCK, nullptr, &mask);
     signals_ = UniqueFd(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!signals_.valid()) return FailureFromErrno("signalfd", errno);
     ReleaseStdio();  // the terminal has a descriptor of its own
-    if (tty_.valid()) SendWindowSize();
-    while (!done_) {
+    if (tty_.valid() || options_.size_of >= 0) SendWindowSize();
+    while (!done_ && !channel_ended_) {
       if (auto r = Step(); !r.ok()) return r.failure();
     }
     DrainConsole();
     tty_.Leave();
+    if (channel_ended_) return std::optional<int>();
     // Ctrl-C ends the whole job: the terminal would have told our group, a script that called us too.
     const int sig = WIFSIGNALED(status_) ? WTERMSIG(status_) : 0;
     if (options_.like_a_child && ((sig == SIGINT && typed_interrupt_) ||
                                   (sig == SIGQUIT && typed_quit_))) {
       kill(0, sig);  // blocked here; ExitLike() lets it through
     }
-    return status_;
+    return std::optional<int>(status_);
   }
 
  private:
   Outcome<void> Step() {
     pollfd fds[4] = {{signals_.get(), POLLIN, 0},
-                     {sandbox_.channel().fd(), POLLIN, 0},
-                     {sandbox_.console().valid() ? sandbox_.console().get() : -1, 0, 0},
+                     {channel_.fd(), POLLIN, 0},
+                     {console_.valid() ? console_.get() : -1, 0, 0},
                      {tty_.valid() ? tty_.fd() : -1, 0, 0}};
     if (to_tty_.empty()) fds[2].events |= POLLIN;
     if (!to_console_.empty()) fds[2].events |= POLLOUT;
@@ -144,7 +147,7 @@ class Attachment {
       if ((fds[3].revents & (POLLHUP | POLLERR)) != 0) HangUp();
     }
     if (fds[2].revents != 0) {
-      if ((fds[2].revents & POLLOUT) != 0) Flush(sandbox_.console().get(), &to_console_);
+      if ((fds[2].revents & POLLOUT) != 0) Flush(console_.get(), &to_console_);
       if ((fds[2].revents & (POLLIN | POLLHUP | POLLERR)) != 0) ReadConsole();
     }
     if (fds[1].revents != 0) return HandleMessage();
@@ -159,8 +162,8 @@ class Attachment {
       to_console_.assign(buffer, static_cast<size_t>(n));
       typed_interrupt_ = to_console_.find(tty_.Key(VINTR)) != std::string::npos;
       typed_quit_ = to_console_.find(tty_.Key(VQUIT)) != std::string::npos;
-      if (sandbox_.console().valid()) {
-        Flush(sandbox_.console().get(), &to_console_);
+      if (console_.valid()) {
+        Flush(console_.get(), &to_console_);
       } else {
         to_console_.clear();
       }
@@ -174,18 +177,18 @@ class Attachment {
     if (std::exchange(tty_hung_up_, true)) return;
     to_console_.clear();
     to_tty_.clear();
-    if (sandbox_.console().valid()) shutdown(sandbox_.console().get(), SHUT_WR);
+    if (console_.valid()) shutdown(console_.get(), SHUT_WR);
   }
 
   void ReadConsole() {
     if (!to_tty_.empty()) return;
     char buffer[kChunk];
-    const ssize_t n = read(sandbox_.console().get(), buffer, sizeof(buffer));
+    const ssize_t n = read(console_.get(), buffer, sizeof(buffer));
     if (n > 0) {
       to_tty_.assign(buffer, static_cast<size_t>(n));
       Flush(tty_.fd(), &to_tty_);
     } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-      sandbox_.console().reset();
+      console_.reset();
       to_console_.clear();
     }
   }
@@ -201,8 +204,8 @@ class Attachment {
 
   // What the container wrote before it ended.
   void DrainConsole() {
-    while (tty_.valid() && (sandbox_.console().valid() || !to_tty_.empty())) {
-      pollfd fd = to_tty_.empty() ? pollfd{sandbox_.console().get(), POLLIN, 0}
+    while (tty_.valid() && (console_.valid() || !to_tty_.empty())) {
+      pollfd fd = to_tty_.empty() ? pollfd{console_.get(), POLLIN, 0}
                                   : pollfd{tty_.fd(), POLLOUT, 0};
       // The sandbox closes its end when it has ended; a terminal that is stopped (Ctrl-S) or gone must
       // not keep us for ever.
@@ -220,7 +223,7 @@ class Attachment {
     signalfd_siginfo info;
     while (read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
       const int sig = static_cast<int>(info.ssi_signo);
-      if (sig == SIGWINCH && tty_.valid()) {
+      if (sig == SIGWINCH && (tty_.valid() || options_.size_of >= 0)) {
         SendWindowSize();
         continue;
       }
@@ -239,25 +242,30 @@ class Attachment {
     control::Request request;
     request.mutable_signal()->set_signal(sig);
     request.mutable_signal()->set_target(target);
-    (void)sandbox_.channel().Send(request);
+    (void)channel_.Send(request);
   }
 
   void SendWindowSize() {
     winsize size;
-    if (ioctl(tty_.fd(), TIOCGWINSZ, &size) != 0) return;
+    const int terminal = options_.size_of >= 0 ? options_.size_of : tty_.fd();
+    if (ioctl(terminal, TIOCGWINSZ, &size) != 0) return;
+    if (options_.size_of >= 0 && size.ws_row == 0 && size.ws_col == 0) return;  // nobody set it yet
     control::Request request;
     auto* w = request.mutable_window_size();
     w->set_rows(size.ws_row);
     w->set_columns(size.ws_col);
     w->set_xpixel(size.ws_xpixel);
     w->set_ypixel(size.ws_ypixel);
-    (void)sandbox_.channel().Send(request);
+    (void)channel_.Send(request);
   }
 
   Outcome<void> HandleMessage() {
     control::Message message;
-    const auto got = sandbox_.channel().Receive(&message);
-    if (!got.ok() || !*got) return sandbox_.ExplainDeath();
+    const auto got = channel_.Receive(&message);
+    if (!got.ok() || !*got) {
+      channel_ended_ = true;
+      return {};
+    }
     if (message.has_exited()) {
       status_ = message.exited().wait_status();
       done_ = true;
@@ -280,7 +288,8 @@ class Attachment {
     SendSignal(SIGCONT, control::SignalRequest::FOREGROUND);
   }
 
-  Sandbox& sandbox_;
+  control::Channel& channel_;
+  UniqueFd& console_;
   const AttachOptions options_;
   HostTerminal tty_;
   UniqueFd signals_;
@@ -288,6 +297,7 @@ class Attachment {
   bool tty_hung_up_ = false;
   bool typed_interrupt_ = false, typed_quit_ = false;  // by the last thing typed
   bool done_ = false;
+  bool channel_ended_ = false;
   int status_ = 0;
 };
 
@@ -315,7 +325,17 @@ uint64_t BlockForwardedSignals() {
 }
 
 Outcome<int> Attach(Sandbox& sandbox, const AttachOptions& options) {
-  return Attachment(sandbox, options).Run();
+  auto status = Attachment(sandbox.channel(), sandbox.console(), options).Run();
+  if (!status.ok()) return status.failure();
+  if (!status->has_value()) return sandbox.ExplainDeath();
+  return **status;
+}
+
+Outcome<int> Attach(control::Channel& channel, UniqueFd& console, const AttachOptions& options) {
+  auto status = Attachment(channel, console, options).Run();
+  if (!status.ok()) return status.failure();
+  // The sandbox is gone, and with it the process.
+  return status->value_or(SIGKILL);
 }
 
 void ExitLike(int status) {

@@ -5,9 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/mman.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -21,6 +22,7 @@
 #include <set>
 
 #include "pkg/base/log.h"
+#include "pkg/sentry/control/message_file.h"
 #include "runsc/sandbox/host_checks.h"
 
 namespace cvisor::runsc::sandbox {
@@ -68,15 +70,41 @@ void CloseOthers(const std::set<int>& keep) {
   syscall(SYS_close_range, from, ~0u, 0);
 }
 
+struct ChildOptions {
+  int control = -1;
+  int network = -1;   // namespace to join
+  int terminal = -1;  // to become the controlling one
+  bool new_network = false;
+  bool detached = false;
+};
+
+// As in every new network namespace of a container.
+void BringLoopbackUp() {
+  const UniqueFd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  std::strcpy(request.ifr_name, "lo");
+  if (ioctl(fd.get(), SIOCGIFFLAGS, &request) != 0) return;
+  request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
+  ioctl(fd.get(), SIOCSIFFLAGS, &request);
+}
+
 // In the new process, which is a copy of a single-threaded one: everything is allowed.
-[[noreturn]] void BecomeSandbox(int go_ahead, const std::set<int>& keep, int control, int config) {
+[[noreturn]] void BecomeSandbox(int go_ahead, const std::set<int>& keep, int config,
+                                const ChildOptions& options) {
   char byte;
-  // End of file: the parent died, or could not set up the id maps.
+  // End of file: the parent died, or could not set up the id maps or the cgroup.
   if (go_ahead >= 0 && read(go_ahead, &byte, 1) != 1) _exit(kExitFailure);
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (!options.detached) prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (options.network >= 0 && setns(options.network, CLONE_NEWNET) != 0) {
+    static constexpr char kText[] = "runsc: joining the network namespace failed\n";
+    if (write(STDERR_FILENO, kText, sizeof(kText) - 1) < 0) _exit(kExitFailure);
+    _exit(kExitFailure);
+  }
+  if (options.new_network) BringLoopbackUp();
   // A session of its own: Ctrl-C and Ctrl-Z are not for the Sentry and its stubs (runsc forwards what the
   // container should get), and it may read a terminal whatever group is in the foreground there.
   setsid();
+  if (options.terminal >= 0) ioctl(options.terminal, TIOCSCTTY, 0);
   for (int sig = 1; sig < 32; ++sig) {
     const bool keep_default = sig == SIGCHLD || sig == SIGSEGV || sig == SIGBUS || sig == SIGILL ||
                               sig == SIGFPE || sig == SIGABRT || sig == SIGTRAP || sig == SIGSYS;
@@ -96,12 +124,13 @@ void CloseOthers(const std::set<int>& keep) {
   setrlimit(RLIMIT_CORE, &no_core);
   // /proc of the new PID namespace. Hosts that hide parts of /proc refuse it in a user namespace; the
   // old one does then, with less accounting.
-  mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+  // What the host unmounts later (another container's root) must not stay mounted here.
+  mount("none", "/", nullptr, MS_REC | MS_SLAVE, nullptr);
   mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr);
   if (chdir("/") != 0) _exit(kExitFailure);
   CloseOthers(keep);
   for (const int fd : keep) fcntl(fd, F_SETFD, 0);
-  const std::string control_arg = "--control-fd=" + std::to_string(control);
+  const std::string control_arg = "--control-fd=" + std::to_string(options.control);
   const std::string config_arg = "--config-fd=" + std::to_string(config);
   const char* argv[] = {"runsc-sandbox", "boot", control_arg.c_str(), config_arg.c_str(), nullptr};
   const char* envp[] = {nullptr};
@@ -120,19 +149,6 @@ uint64_t HostPids() {
     if (n != 0 && (least == 0 || n < least)) least = n;
   }
   return least;
-}
-
-Outcome<UniqueFd> ConfigFile(const control::BootConfig& boot) {
-  UniqueFd fd(memfd_create("runsc-config", MFD_CLOEXEC));
-  if (!fd.valid()) return FailureFromErrno("memfd_create", errno);
-  std::string bytes;
-  if (!boot.SerializeToString(&bytes)) return Failure{"the configuration is too large"};
-  for (size_t done = 0; done < bytes.size();) {
-    const ssize_t n = write(fd.get(), bytes.data() + done, bytes.size() - done);
-    if (n < 0) return FailureFromErrno("writing the sandbox's configuration", errno);
-    done += static_cast<size_t>(n);
-  }
-  return fd;
 }
 
 std::string SignalName(int sig) {
@@ -169,35 +185,53 @@ Outcome<std::unique_ptr<Sandbox>> Sandbox::Start(StartOptions options) {
   sandbox->channel_ = control::Channel(std::move(pair->first));
   UniqueFd console;
   bool wants_console = false;
-  for (const auto& d : boot.descriptors()) wants_console = wants_console || d.terminal();
-  boot.set_console_fd(-1);
-  if (wants_console) {
+  for (const auto& d : boot.stdio().descriptors()) wants_console = wants_console || d.terminal();
+  boot.mutable_stdio()->set_console_fd(-1);
+  if (options.console.valid()) {
+    console = std::move(options.console);
+    boot.mutable_stdio()->set_console_fd(console.get());
+    boot.set_controlling_console(true);
+  } else if (wants_console) {
     int fds[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) {
       return FailureFromErrno("socketpair", errno);
     }
     sandbox->console_ = UniqueFd(fds[0]);
     console = UniqueFd(fds[1]);
-    boot.set_console_fd(console.get());
+    boot.mutable_stdio()->set_console_fd(console.get());
   }
-  auto config_fd = ConfigFile(boot);
-  if (!config_fd.ok()) return config_fd.failure();
+  boot.set_detached(options.detached);
+  boot.set_listen_fd(options.listener.get());
+  auto config_fd = control::WriteFile(boot);
+  if (!config_fd.ok()) {
+    return FailureFromErrno("the sandbox's configuration", static_cast<int>(config_fd.error()));
+  }
 
   // 2 stays for the Sentry's last words.
   std::set<int> keep = {2, control_fd.get(), config_fd->get()};
   if (options.log.valid()) keep.insert(options.log.get());
   if (console.valid()) keep.insert(console.get());
+  if (options.listener.valid()) keep.insert(options.listener.get());
   keep.insert(boot.container().root().fd());
   for (const auto& m : boot.container().mounts()) keep.insert(m.fd());
-  for (const auto& d : boot.descriptors()) {
+  for (const auto& d : boot.stdio().descriptors()) {
     if (!d.terminal()) keep.insert(d.host());
   }
   std::erase_if(keep, [](int fd) { return fd < 0; });
 
   int go[2] = {-1, -1};
   unsigned long flags = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS | SIGCHLD;
-  if (options.user_namespace) {
-    flags |= CLONE_NEWUSER;
+  UniqueFd network;
+  if (!options.network_path.empty()) {
+    network = UniqueFd(open(options.network_path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!network.valid()) {
+      return FailureFromErrno("opening the network namespace " + options.network_path, errno);
+    }
+  }
+  if (options.new_network) flags |= CLONE_NEWNET;
+  if (options.user_namespace) flags |= CLONE_NEWUSER;
+  const bool wait = options.user_namespace || options.prepare;
+  if (wait) {
     if (pipe2(go, O_CLOEXEC) != 0) return FailureFromErrno("pipe", errno);
   }
   UniqueFd go_read(go[0]), go_write(go[1]);
@@ -205,11 +239,19 @@ Outcome<std::unique_ptr<Sandbox>> Sandbox::Start(StartOptions options) {
   if (pid < 0) return ExplainNamespaceFailure(errno, options.user_namespace);
   if (pid == 0) {
     go_write.reset();  // so that the parent's death is seen
-    BecomeSandbox(go_read.get(), keep, control_fd.get(), config_fd->get());
+    BecomeSandbox(go_read.get(), keep, config_fd->get(),
+                  {.control = control_fd.get(),
+                   .network = network.get(),
+                   .terminal = boot.controlling_console() ? console.get() : -1,
+                   .new_network = options.new_network,
+                   .detached = options.detached});
   }
   sandbox->pid_ = pid;
   if (options.user_namespace) {
     RUNSC_RETURN_IF_FAILED(WriteIdMaps(pid));
+  }
+  if (options.prepare) RUNSC_RETURN_IF_FAILED(options.prepare(pid));
+  if (wait) {
     if (write(go_write.get(), "x", 1) != 1) return FailureFromErrno("starting the sandbox", errno);
   }
   return sandbox;

@@ -2,14 +2,15 @@
 //
 // Sandbox: the host's side of one. Start() makes the sandbox process: a clone of runsc in new PID, IPC,
 // UTS and mount namespaces (and a user namespace where asked) that executes `runsc boot` with an explicit
-// list of descriptors. It is process 1 of its PID namespace and dies with its parent, so that nothing is
-// left whichever process is killed.
+// list of descriptors. It is process 1 of its PID namespace. Unless it is detached it dies with its parent, so
+// that nothing is left whichever process is killed.
 
 #ifndef CVISOR_RUNSC_SANDBOX_SANDBOX_H_
 #define CVISOR_RUNSC_SANDBOX_SANDBOX_H_
 
 #include <sys/types.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,6 +31,16 @@ struct StartOptions {
   std::vector<UniqueFd> descriptors;  // owners of those in `boot`; closed here after the start
   UniqueFd log;                       // debug log, or invalid
   bool user_namespace = false;
+  // The sandbox outlives us: it ends with its container only.
+  bool detached = false;
+  UniqueFd listener;  // where further commands connect; may be invalid
+  // A host terminal in place of the socket pair for the console's bytes. Becomes the sandbox's controlling one.
+  UniqueFd console;
+  // Network namespace: the one at this path, or a new one, or ours.
+  std::string network_path;
+  bool new_network = false;
+  // Called with the process before it does anything: moves it to its cgroup. May be null.
+  std::function<Outcome<void>(pid_t pid)> prepare;
 };
 
 class Sandbox {
@@ -42,6 +53,9 @@ class Sandbox {
   control::Channel& channel() { return channel_; }
   // The terminal's bytes, if boot asked for a console; else invalid.
   UniqueFd& console() { return console_; }
+
+  // From now on it lives without us.
+  void Release() { pid_ = -1; }
 
   // Waits for the first message. The failure has the exit code that is right for the user.
   Outcome<void> WaitStarted();
@@ -60,12 +74,16 @@ class Sandbox {
 struct AttachOptions {
   // The terminal of runsc whose bytes go to and from the sandbox's console; -1: none.
   int tty = -1;
+  // Another terminal whose size the container's terminal has; -1: none.
+  int size_of = -1;
   // As a child of our caller's shell would: stop when the command stops.
   bool like_a_child = false;
 };
-// Forwards signals, window size and terminal until the container's first process has ended; returns
+// Forwards signals, window size and terminal until the process that the channel is about has ended; returns
 // its wait(2) status. Signals were blocked by BlockForwardedSignals().
 Outcome<int> Attach(Sandbox& sandbox, const AttachOptions& options);
+// The same for a process that is no sandbox's first. `console`: the terminal's bytes, or invalid.
+Outcome<int> Attach(control::Channel& channel, UniqueFd& console, const AttachOptions& options);
 
 // Blocks the signals that Attach() forwards, so that none is lost meanwhile. Call before Start().
 // Returns which signals our caller had us ignore (bit n-1).

@@ -46,11 +46,11 @@ void ReleaseStdio() {
   if (null > 2) close(null);
 }
 
-int PassStdio(control::BootConfig* boot, bool force_terminal) {
+int PassStdio(control::Stdio* out, bool force_terminal) {
   const bool terminal = force_terminal || SameTerminal(0, 1);
   for (int fd = 0; fd < 3; ++fd) {
     if (g_was_closed[fd]) continue;  // closed inside too
-    auto* d = boot->add_descriptors();
+    auto* d = out->add_descriptors();
     d->set_guest(fd);
     d->set_host(fd);
     d->set_terminal(terminal && (force_terminal || SameTerminal(0, fd)));
@@ -58,13 +58,13 @@ int PassStdio(control::BootConfig* boot, bool force_terminal) {
   if (!terminal) return -1;
   struct termios2 t;
   if (ioctl(0, kGetTermios2, &t) != 0) return -1;
-  boot->set_console_termios(&t, sizeof(t));
+  out->set_console_termios(&t, sizeof(t));
   struct winsize size;
   if (ioctl(0, TIOCGWINSZ, &size) == 0) {
-    boot->mutable_console_size()->set_rows(size.ws_row);
-    boot->mutable_console_size()->set_columns(size.ws_col);
-    boot->mutable_console_size()->set_xpixel(size.ws_xpixel);
-    boot->mutable_console_size()->set_ypixel(size.ws_ypixel);
+    out->mutable_console_size()->set_rows(size.ws_row);
+    out->mutable_console_size()->set_columns(size.ws_col);
+    out->mutable_console_size()->set_xpixel(size.ws_xpixel);
+    out->mutable_console_size()->set_ypixel(size.ws_ypixel);
   }
   return 0;
 }

@@ -16,10 +16,10 @@ void ReserveStdio();
 // the container closes it.
 void ReleaseStdio();
 
-// Fills boot->descriptors with 0, 1 and 2 (those that are open). When stdin and stdout are one terminal, or
+// Fills out->descriptors with 0, 1 and 2 (those that are open). When stdin and stdout are one terminal, or
 // `force_terminal`, they and stderr, if it is that terminal too, become a pseudo-terminal of the Sentry
 // that starts with the host terminal's settings. Returns the host's terminal then, else -1.
-int PassStdio(control::BootConfig* boot, bool force_terminal);
+int PassStdio(control::Stdio* out, bool force_terminal);
 
 }  // namespace cvisor::runsc::sandbox
 

@@ -78,6 +78,19 @@ int Lookup(const Name (&names)[N], std::string_view name) {
 }  // namespace
 
 int CapabilityByName(std::string_view name) { return Lookup(kCapabilities, name); }
+
+std::vector<std::string> CapabilityNames() {
+  std::vector<std::string> names;
+  for (const Name& n : kCapabilities) names.emplace_back(n.name);
+  return names;
+}
+
+std::vector<std::string> MountOptionNames() {
+  std::vector<std::string> names = {"bind", "rbind"};
+  for (const MountFlag& f : kMountFlags) names.emplace_back(f.name);
+  return names;
+}
+
 int RlimitByName(std::string_view name) { return Lookup(kLimits, name); }
 
 MountOptions ParseMountOptions(const std::vector<std::string>& options) {

@@ -65,7 +65,7 @@ void ParseRlimits(const Reader& r, control::Process* out) {
   }
 }
 
-void ParseProcess(const Reader& r, control::Process* out) {
+void ParseProcessObject(const Reader& r, control::Process* out) {
   if (!r.present()) return r.Fail("is missing");
   for (const Reader& arg : r["args"].Array()) out->add_args(CString(arg));
   if (out->args_size() == 0) return r["args"].Fail("must have at least one element");
@@ -90,7 +90,9 @@ void ParseProcess(const Reader& r, control::Process* out) {
   for (const Reader& gid : user["additionalGids"].Array()) {
     out->add_additional_gids(static_cast<uint32_t>(gid.Unsigned(kMaxId)));
   }
-  ParseCapabilities(r["capabilities"], out->mutable_capabilities());
+  if (r["capabilities"].present()) {
+    ParseCapabilities(r["capabilities"], out->mutable_capabilities());
+  }
   ParseRlimits(r["rlimits"], out);
   out->set_no_new_privileges(r["noNewPrivileges"].Bool());
   out->set_oom_score_adj(static_cast<int32_t>(r["oomScoreAdj"].Signed(-1000, 1000)));
@@ -123,7 +125,30 @@ void ParseMount(const Reader& r, control::Mount* out) {
   out->set_create_destination(true);
 }
 
+void ParseResourcesObject(const Reader& r, Resources* out) {
+  auto read = [](const Reader& field, auto* target) {
+    using T = typename std::remove_reference_t<decltype(*target)>::value_type;
+    if (!field.present()) return;
+    if constexpr (std::is_signed_v<T>) {
+      *target = field.Signed(INT64_MIN, INT64_MAX);
+    } else {
+      *target = field.Unsigned(UINT64_MAX);
+    }
+  };
+  read(r["memory"]["limit"], &out->memory_limit);
+  read(r["memory"]["swap"], &out->memory_swap);
+  read(r["memory"]["reservation"], &out->memory_reservation);
+  read(r["cpu"]["shares"], &out->cpu_shares);
+  read(r["cpu"]["period"], &out->cpu_period);
+  read(r["cpu"]["quota"], &out->cpu_quota);
+  out->cpus = CString(r["cpu"]["cpus"]);
+  out->mems = CString(r["cpu"]["mems"]);
+  read(r["pids"]["limit"], &out->pids_limit);
+}
+
 void ParseLinux(const Reader& r, Spec* out) {
+  out->cgroups_path = CString(r["cgroupsPath"]);
+  ParseResourcesObject(r["resources"], &out->resources);
   for (const Reader& ns : r["namespaces"].Array()) {
     Spec::Namespace n{ns["type"].String(), CString(ns["path"])};
     constexpr std::string_view kTypes[] = {"pid", "network", "mount",  "ipc",
@@ -145,28 +170,68 @@ void CheckVersion(const Reader& r, Spec* out) {
   }
 }
 
+void ParseHooks(const Reader& r, Spec* out) {
+  for (const char* stage : {"prestart", "createRuntime", "createContainer", "startContainer",
+                            "poststart", "poststop"}) {
+    for (const Reader& item : r[stage].Array()) {
+      Hook hook;
+      hook.path = CString(item["path"]);
+      if (hook.path.empty() || hook.path[0] != '/') item["path"].Fail("must be an absolute path");
+      for (const Reader& arg : item["args"].Array()) hook.args.push_back(CString(arg));
+      for (const Reader& env : item["env"].Array()) hook.env.push_back(CString(env));
+      hook.timeout_seconds = static_cast<int>(item["timeout"].Unsigned(1 << 30));
+      out->hooks[stage].push_back(std::move(hook));
+    }
+  }
+}
+
 Failure SpecFailure(const std::string& why) { return Failure{"config.json: " + why}; }
 
-}  // namespace
-
-Outcome<Spec> Parse(std::string_view text) {
-  Reader::Json json;
+// `what` begins the message.
+Outcome<Reader::Json> ParseJson(std::string_view text, const std::string& what) {
   try {  // The one way to learn where the syntax error is.
-    json = Reader::Json::parse(text);
+    return Reader::Json::parse(text);
   } catch (const Reader::Json::parse_error& e) {
     size_t line = 1, column = 1;
     for (size_t i = 0; i + 1 < e.byte && i < text.size(); ++i) {
       ++column;
       if (text[i] == '\n') ++line, column = 1;
     }
-    return SpecFailure("line " + std::to_string(line) + ", column " + std::to_string(column) +
-                       ": not valid JSON");
+    return Failure{what + ": line " + std::to_string(line) + ", column " +
+                   std::to_string(column) + ": not valid JSON"};
   }
+}
+
+}  // namespace
+
+Outcome<control::Process> ParseProcess(std::string_view text) {
+  auto json = ParseJson(text, "the process");
+  if (!json.ok()) return json.failure();
   std::string error;
-  const Reader r(json, "", &error);
+  control::Process process;
+  ParseProcessObject(Reader(*json, "process", &error), &process);
+  if (!error.empty()) return Failure{error};
+  return process;
+}
+
+Outcome<Resources> ParseResources(std::string_view text) {
+  auto json = ParseJson(text, "the resources");
+  if (!json.ok()) return json.failure();
+  std::string error;
+  Resources resources;
+  ParseResourcesObject(Reader(*json, "resources", &error), &resources);
+  if (!error.empty()) return Failure{error};
+  return resources;
+}
+
+Outcome<Spec> Parse(std::string_view text) {
+  auto json = ParseJson(text, "config.json");
+  if (!json.ok()) return json.failure();
+  std::string error;
+  const Reader r(*json, "", &error);
   Spec spec;
   CheckVersion(r["ociVersion"], &spec);
-  ParseProcess(r["process"], spec.container.mutable_process());
+  ParseProcessObject(r["process"], spec.container.mutable_process());
   spec.root_path = CString(r["root"]["path"]);
   if (!r["root"].present()) r["root"].Fail("is missing");
   if (spec.root_path.empty()) r["root"]["path"].Fail("is missing");
@@ -180,6 +245,7 @@ Outcome<Spec> Parse(std::string_view text) {
   }
   for (const Reader& m : r["mounts"].Array()) ParseMount(m, spec.container.add_mounts());
   ParseLinux(r["linux"], &spec);
+  ParseHooks(r["hooks"], &spec);
   for (const auto& [name, value] : r["annotations"].Fields()) {
     spec.annotations[name] = value.String();
   }
@@ -202,6 +268,7 @@ Outcome<Spec> Load(const std::string& bundle) {
   }
   Outcome<Spec> spec = Parse(text);
   if (!spec.ok()) return spec;
+  spec->text = std::move(text);
   auto make_absolute = [&bundle](std::string path) {
     return path[0] == '/' ? path : bundle + "/" + path;
   };

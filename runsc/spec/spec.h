@@ -8,6 +8,7 @@
 #define CVISOR_RUNSC_SPEC_SPEC_H_
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,21 @@
 #include "runsc/config/outcome.h"
 
 namespace cvisor::runsc::spec {
+
+// linux.resources: what is absent is not changed.
+struct Resources {
+  std::optional<int64_t> memory_limit, memory_swap, memory_reservation;  // bytes; -1: no limit
+  std::optional<uint64_t> cpu_shares, cpu_period;
+  std::optional<int64_t> cpu_quota;
+  std::string cpus, mems;
+  std::optional<int64_t> pids_limit;
+};
+
+struct Hook {
+  std::string path;
+  std::vector<std::string> args, env;
+  int timeout_seconds = 0;  // 0: none
+};
 
 struct Spec {
   std::string oci_version;
@@ -27,10 +43,19 @@ struct Spec {
   };
   std::vector<Namespace> namespaces;
   std::map<std::string, std::string> annotations;
+  std::string cgroups_path;
+  Resources resources;
+  // By the specification's names: "prestart", "createRuntime", ...
+  std::map<std::string, std::vector<Hook>> hooks;
+  std::string text;  // the whole file
 };
 
 // `text` is the file's content.
 Outcome<Spec> Parse(std::string_view text);
+// A process as in config.json's "process": what --process of `runsc exec` holds.
+Outcome<control::Process> ParseProcess(std::string_view text);
+// A LinuxResources object: what --resources of `runsc update` holds.
+Outcome<Resources> ParseResources(std::string_view text);
 // Reads bundle/config.json. Mount sources and root_path become absolute.
 Outcome<Spec> Load(const std::string& bundle);
 
@@ -39,6 +64,9 @@ std::string DefaultConfig(const std::vector<std::string>& args);
 
 // "CAP_SYS_ADMIN" -> 21; -1 if there is no such capability.
 int CapabilityByName(std::string_view name);
+// All that there are.
+std::vector<std::string> CapabilityNames();
+std::vector<std::string> MountOptionNames();
 // "RLIMIT_NOFILE" -> 7; -1.
 int RlimitByName(std::string_view name);
 

@@ -136,7 +136,7 @@ class Run(unittest.TestCase):
             self.assertTrue(wait_until(lambda: os.path.exists(pid_file)))
             second = self.bundle.run("true")
             self.assertEqual((second.returncode, second.stderr),
-                             (1, 'runsc: container with id "c" exists\n'))
+                             (1, 'runsc: container with given ID already exists\n'))
             self.assertEqual(self.bundle.run("true", container_id="other").returncode, 0)
         finally:
             first.kill()
