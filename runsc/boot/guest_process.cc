@@ -31,8 +31,9 @@ Outcome<void> GuestProcess::Load(const control::Process& process, const control:
 
   vfs::WalkOptions directory;
   directory.want_directory = true;
-  const auto cwd = vfs::Walk(RootContext(container_->mounts(), RootCredentials(kernel_.root_user_ns())),
-                             process.cwd(), directory);
+  const auto cwd =
+      vfs::Walk(RootContext(container_->mounts(), RootCredentials(kernel_.root_user_ns())),
+                process.cwd(), directory);
   if (!cwd.ok()) {
     return Failure{"the working directory " + process.cwd() + ": " + ErrnoText(cwd.error())};
   }
@@ -127,8 +128,6 @@ void GuestProcess::SetWindowSize(const control::WindowSize& size) {
   if (console_ != nullptr) console_->SetWindowSize(size);
 }
 
-int GuestProcess::pid() {
-  return tg_->id();
-}
+int GuestProcess::pid() { return tg_->id(); }
 
 }  // namespace cvisor::runsc::boot

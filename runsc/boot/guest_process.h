@@ -1,7 +1,7 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// GuestProcess: a process that runsc asked for (a container's first one, or one of `runsc exec`), with its
-// descriptors and its terminal.
+// GuestProcess: a process that runsc asked for (a container's first one, or one of `runsc exec`),
+// with its descriptors and its terminal.
 
 #ifndef CVISOR_RUNSC_BOOT_GUEST_PROCESS_H_
 #define CVISOR_RUNSC_BOOT_GUEST_PROCESS_H_
@@ -29,8 +29,8 @@ class GuestProcess {
   GuestProcess(kernel::Kernel& kernel, Ref<kernel::Container> container);
   ~GuestProcess();
 
-  // Takes over the descriptors of `stdio` and loads the program; nothing of it runs yet. A failure has the
-  // words and the exit code that runsc shows.
+  // Takes over the descriptors of `stdio` and loads the program; nothing of it runs yet. A failure
+  // has the words and the exit code that runsc shows.
   Outcome<void> Load(const control::Process& process, const control::Stdio& stdio,
                      const GuestOptions& options);
   void Start() { kernel_.Start(*tg_); }

@@ -26,7 +26,8 @@ control::Message ExitedMessage(int status) {
   return message;
 }
 
-// Numbers of descriptors in place of indexes; each is handed on once. False if there is no such index.
+// Numbers of descriptors in place of indexes; each is handed on once. False if there is no such
+// index.
 bool Resolve(std::vector<UniqueFd>& descriptors, control::Stdio* stdio) {
   auto take = [&descriptors](int index) {
     if (index < 0 || static_cast<size_t>(index) >= descriptors.size()) return -1;

@@ -1,7 +1,8 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// Server: answers the runsc commands that connect to a running sandbox. A thread for each channel; a channel is
-// about the container, or, after an ExecRequest, about one more process. Lives as long as the sandbox.
+// Server: answers the runsc commands that connect to a running sandbox. A thread for each channel;
+// a channel is about the container, or, after an ExecRequest, about one more process. Lives as long
+// as the sandbox.
 
 #ifndef CVISOR_RUNSC_BOOT_SERVER_H_
 #define CVISOR_RUNSC_BOOT_SERVER_H_
@@ -26,8 +27,8 @@ class Server {
 
   using ChannelRef = std::shared_ptr<control::Channel>;
 
-  // The channel of the runsc that made the sandbox. It is told of init's end. With `for_life` the sandbox ends
-  // when the channel does.
+  // The channel of the runsc that made the sandbox. It is told of init's end. With `for_life` the
+  // sandbox ends when the channel does.
   void AddOwner(ChannelRef channel, bool for_life);
   void Listen(UniqueFd socket);
   // Runs the loaded init; false if it was running already.
@@ -35,8 +36,8 @@ class Server {
   // Tells everybody who waits.
   void InitEnded(int status);
 
-  // SIGWINCH of this process means that the terminal `tty`, init's console, has a new size. The signal has
-  // to be blocked before there are threads.
+  // SIGWINCH of this process means that the terminal `tty`, init's console, has a new size. The
+  // signal has to be blocked before there are threads.
   static void BlockWindowSignals();
   void FollowWindowSize(int tty);
 

@@ -78,8 +78,10 @@ std::string ExpandSlice(const std::string& slice) {
 Outcome<std::string> SystemdPath(const std::string& path) {
   const auto parts = Split(path, ':');
   if (parts.size() != 3) {
-    return Failure{"expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, "
-                   "got \"" + path + "\" instead"};
+    return Failure{
+        "expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, "
+        "got \"" +
+        path + "\" instead"};
   }
   const std::string slice = parts[0].empty() ? "system.slice" : parts[0];
   return ExpandSlice(slice) + "/" + parts[1] + "-" + parts[2] + ".scope";
@@ -131,8 +133,8 @@ uint64_t Weight(uint64_t shares) {
 
 std::string V2Limit(int64_t n) { return n < 0 ? "max" : std::to_string(n); }
 
-// Of a container with `n` tasks the host sees a thread of the Sentry and one of a stub for each task, an agent for
-// each process, and the Sentry's own threads.
+// Of a container with `n` tasks the host sees a thread of the Sentry and one of a stub for each
+// task, an agent for each process, and the Sentry's own threads.
 int64_t HostPids(int64_t n) { return n * 3 + 128; }
 
 }  // namespace
@@ -188,20 +190,24 @@ Outcome<void> Cgroup::Set(const spec::Resources& r) const {
     const int64_t limit = *r.memory_limit, swap = r.memory_swap.value_or(0);
     if (v1) {
       // The limit with swap may not be below the other one at any time: whichever grows goes first.
-      const bool swap_first = swap > 0 && static_cast<uint64_t>(swap) > Read("memory.memsw.limit_in_bytes");
-      if (swap_first) RUNSC_RETURN_IF_FAILED(Write("memory.memsw.limit_in_bytes", std::to_string(swap)));
+      const bool swap_first =
+          swap > 0 && static_cast<uint64_t>(swap) > Read("memory.memsw.limit_in_bytes");
+      if (swap_first)
+        RUNSC_RETURN_IF_FAILED(Write("memory.memsw.limit_in_bytes", std::to_string(swap)));
       RUNSC_RETURN_IF_FAILED(Write("memory.limit_in_bytes", std::to_string(limit)));
       if (swap != 0 && !swap_first && !Find("memory.memsw.limit_in_bytes").empty()) {
         RUNSC_RETURN_IF_FAILED(Write("memory.memsw.limit_in_bytes", std::to_string(swap)));
       }
     } else {
       RUNSC_RETURN_IF_FAILED(Write("memory.max", V2Limit(limit)));
-      if (swap != 0) (void)Write("memory.swap.max", V2Limit(swap < 0 ? -1 : std::max<int64_t>(0, swap - limit)));
+      if (swap != 0)
+        (void)Write("memory.swap.max", V2Limit(swap < 0 ? -1 : std::max<int64_t>(0, swap - limit)));
     }
   }
   if (r.memory_reservation.has_value() && *r.memory_reservation != 0) {
-    RUNSC_RETURN_IF_FAILED(v1 ? Write("memory.soft_limit_in_bytes", std::to_string(*r.memory_reservation))
-                              : Write("memory.low", V2Limit(*r.memory_reservation)));
+    RUNSC_RETURN_IF_FAILED(
+        v1 ? Write("memory.soft_limit_in_bytes", std::to_string(*r.memory_reservation))
+           : Write("memory.low", V2Limit(*r.memory_reservation)));
   }
   if (r.cpu_shares.has_value() && *r.cpu_shares != 0) {
     RUNSC_RETURN_IF_FAILED(v1 ? Write("cpu.shares", std::to_string(*r.cpu_shares))
@@ -215,8 +221,9 @@ Outcome<void> Cgroup::Set(const spec::Resources& r) const {
       RUNSC_RETURN_IF_FAILED(Write("cpu.cfs_quota_us", std::to_string(*r.cpu_quota)));
     }
   } else if (r.cpu_quota.value_or(0) != 0 || r.cpu_period.value_or(0) != 0) {
-    RUNSC_RETURN_IF_FAILED(Write("cpu.max", V2Limit(r.cpu_quota.value_or(0) > 0 ? *r.cpu_quota : -1) + " " +
-                                                std::to_string(r.cpu_period.value_or(100000))));
+    RUNSC_RETURN_IF_FAILED(
+        Write("cpu.max", V2Limit(r.cpu_quota.value_or(0) > 0 ? *r.cpu_quota : -1) + " " +
+                             std::to_string(r.cpu_period.value_or(100000))));
   }
   if (!r.cpus.empty()) RUNSC_RETURN_IF_FAILED(Write("cpuset.cpus", r.cpus));
   if (!r.mems.empty()) RUNSC_RETURN_IF_FAILED(Write("cpuset.mems", r.mems));
@@ -237,7 +244,8 @@ Outcome<void> Cgroup::Add(pid_t pid) const {
 void Cgroup::Remove() const {
   for (const std::string& dir : dirs_) {
     // Stubs of a sandbox that was just killed take a moment to go.
-    for (int tries = 0; rmdir(dir.c_str()) != 0 && errno == EBUSY && tries < 200; ++tries) usleep(5000);
+    for (int tries = 0; rmdir(dir.c_str()) != 0 && errno == EBUSY && tries < 200; ++tries)
+      usleep(5000);
   }
 }
 
@@ -245,12 +253,16 @@ Outcome<void> Cgroup::Freeze(bool freeze) const {
   const bool v1 = !Find("freezer.state").empty();
   const char* file = v1 ? "freezer.state" : "cgroup.freeze";
   const std::string path = Find(file);
-  if (path.empty()) return Failure{"the container has no cgroup with a freezer: it cannot be paused"};
-  RUNSC_RETURN_IF_FAILED(WriteFile(path, v1 ? (freeze ? "FROZEN" : "THAWED") : (freeze ? "1" : "0")));
+  if (path.empty())
+    return Failure{"the container has no cgroup with a freezer: it cannot be paused"};
+  RUNSC_RETURN_IF_FAILED(
+      WriteFile(path, v1 ? (freeze ? "FROZEN" : "THAWED") : (freeze ? "1" : "0")));
   // It takes effect when the last process has got there.
   for (int tries = 0; tries < 2000; ++tries) {
-    const std::string state = v1 ? ReadText(path) : ReadText(path.substr(0, path.rfind('/')) + "/cgroup.events");
-    const bool frozen = state.rfind("FROZEN", 0) == 0 || state.find("frozen 1") != std::string::npos;
+    const std::string state =
+        v1 ? ReadText(path) : ReadText(path.substr(0, path.rfind('/')) + "/cgroup.events");
+    const bool frozen =
+        state.rfind("FROZEN", 0) == 0 || state.find("frozen 1") != std::string::npos;
     if (frozen == freeze) return {};
     if (v1 && freeze && tries % 50 == 49) (void)WriteFile(path, "FROZEN");
     usleep(1000);

@@ -1,7 +1,8 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// Cgroup: the host cgroup of a sandbox, in each mounted v1 hierarchy, or in the v2 one where v1 is not mounted.
-// The Sentry and all its stubs are in it, so the host's limits hold for everything that the container uses.
+// Cgroup: the host cgroup of a sandbox, in each mounted v1 hierarchy, or in the v2 one where v1 is
+// not mounted. The Sentry and all its stubs are in it, so the host's limits hold for everything
+// that the container uses.
 
 #ifndef CVISOR_RUNSC_CGROUP_CGROUP_H_
 #define CVISOR_RUNSC_CGROUP_CGROUP_H_
@@ -27,8 +28,8 @@ class Cgroup {
   // `dirs`: as dirs() of an earlier one said. May be empty: then nothing has an effect.
   explicit Cgroup(std::vector<std::string> dirs) : dirs_(std::move(dirs)) {}
 
-  // Makes the directories. `path` is cgroupsPath: absolute: from the root of each hierarchy; relative: below our
-  // own cgroup; with `systemd`, "slice:prefix:name".
+  // Makes the directories. `path` is cgroupsPath: absolute: from the root of each hierarchy;
+  // relative: below our own cgroup; with `systemd`, "slice:prefix:name".
   static Outcome<Cgroup> Create(const std::string& path, bool systemd);
 
   Outcome<void> Set(const spec::Resources& resources) const;

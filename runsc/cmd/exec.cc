@@ -1,6 +1,7 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// `runsc exec`: one more process in a running container. A process of the host stands for it: this one, or with
+// `runsc exec`: one more process in a running container. A process of the host stands for it: this
+// one, or with
 // --detach a child that takes its place; it forwards signals and ends with the process's exit code.
 
 #include <errno.h>
@@ -71,7 +72,8 @@ class Exec : public Command {
     if (status == "paused") return Failure{"cannot exec in a paused container"};
 
     control::ExecConfig exec;
-    RUNSC_RETURN_IF_FAILED(FillProcess(dir, {args.begin() + 1, args.end()}, exec.mutable_process()));
+    RUNSC_RETURN_IF_FAILED(
+        FillProcess(dir, {args.begin() + 1, args.end()}, exec.mutable_process()));
     if (!detach_) exec.mutable_process()->set_ignored_signals(ignored);
     RUNSC_RETURN_IF_FAILED(FillStdio(exec.mutable_process()->terminal(), exec.mutable_stdio()));
     auto channel = sandbox::ConnectIn(dir);
@@ -134,10 +136,12 @@ class Exec : public Command {
     uint32_t id = 0;
     if (!user_.empty()) {
       const size_t colon = user_.find(':');
-      if (!number(user_.substr(0, colon), &id)) return Failure{"parsing " + user_ + " as uid failed"};
+      if (!number(user_.substr(0, colon), &id))
+        return Failure{"parsing " + user_ + " as uid failed"};
       out->set_uid(id);
       if (colon != std::string::npos) {
-        if (!number(user_.substr(colon + 1), &id)) return Failure{"parsing " + user_ + " as gid failed"};
+        if (!number(user_.substr(colon + 1), &id))
+          return Failure{"parsing " + user_ + " as gid failed"};
         out->set_gid(id);
       }
     }
@@ -202,7 +206,8 @@ class Exec : public Command {
 
   Outcome<void> StartProcess(control::Channel& channel, const control::ExecConfig& exec) {
     auto file = control::WriteFile(exec);
-    if (!file.ok()) return FailureFromErrno("the process's configuration", static_cast<int>(file.error()));
+    if (!file.ok())
+      return FailureFromErrno("the process's configuration", static_cast<int>(file.error()));
     std::vector<int> fds = {file->get()};
     fds.insert(fds.end(), packet_fds_.begin(), packet_fds_.end());
     control::Request request;
@@ -214,8 +219,9 @@ class Exec : public Command {
     const auto got = channel.Receive(&message);
     if (!got.ok() || !*got) return Failure{"cannot exec in a stopped container"};
     if (message.has_start_failed()) {
-      return Failure{"exec failed: unable to start container process: " +
-                         message.start_failed().message(), kExitFailure};
+      return Failure{
+          "exec failed: unable to start container process: " + message.start_failed().message(),
+          kExitFailure};
     }
     if (!message.has_started()) return Failure{"the sandbox sent an unexpected message"};
     if (!internal_pid_file_.empty()) {
@@ -262,7 +268,8 @@ class Exec : public Command {
     return WIFSIGNALED(*status) ? 128 + WTERMSIG(*status) : WEXITSTATUS(*status);
   }
 
-  std::string process_file_, cwd_, user_, pid_file_, internal_pid_file_, console_socket_, ignored_text_;
+  std::string process_file_, cwd_, user_, pid_file_, internal_pid_file_, console_socket_,
+      ignored_text_;
   std::vector<std::string> gids_, env_, caps_;
   bool tty_ = false, no_new_privs_ = false, detach_ = false, ignored_ = false;
   uint64_t preserve_fds_ = 0;

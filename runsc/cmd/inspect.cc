@@ -161,8 +161,12 @@ class Events : public Command {
     char* end = nullptr;
     const double n = strtod(text.c_str(), &end);
     const std::string unit = end;
-    const double factor = unit == "ms" ? 1 : unit == "s" || unit.empty() ? 1000 : unit == "m" ? 60000 : 0;
-    if (factor == 0 || n * factor < 1 || n * factor > 1e9) return "must be a time like 5s, 500ms or 1m";
+    const double factor = unit == "ms"                  ? 1
+                          : unit == "s" || unit.empty() ? 1000
+                          : unit == "m"                 ? 60000
+                                                        : 0;
+    if (factor == 0 || n * factor < 1 || n * factor > 1e9)
+      return "must be a time like 5s, 500ms or 1m";
     interval_ms_ = static_cast<uint64_t>(n * factor);
     return "";
   }
@@ -171,8 +175,10 @@ class Events : public Command {
     Json data;
     data["cpu"]["usage"] = {{"total", s.cpu_usage_ns}, {"kernel", 0}, {"user", s.cpu_usage_ns}};
     data["cpu"]["throttling"] = Json::object();
-    data["memory"]["usage"] = {{"limit", s.memory_limit}, {"usage", s.memory_usage},
-                               {"max", s.memory_max_usage}, {"failcnt", 0}};
+    data["memory"]["usage"] = {{"limit", s.memory_limit},
+                               {"usage", s.memory_usage},
+                               {"max", s.memory_max_usage},
+                               {"failcnt", 0}};
     data["pids"] = {{"current", s.pids}, {"limit", s.pids_limit == UINT64_MAX ? 0 : s.pids_limit}};
     Print({{"type", "stats"}, {"id", id}, {"data", data}});
   }

@@ -1,6 +1,7 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// `runsc start`, `kill`, `delete`, `wait`, `pause`, `resume`: what is done to a container that exists.
+// `runsc start`, `kill`, `delete`, `wait`, `pause`, `resume`: what is done to a container that
+// exists.
 
 #include <signal.h>
 #include <string.h>
@@ -19,12 +20,14 @@ namespace {
 
 Outcome<void> NeedOneId(const char* command, const std::vector<std::string>& args) {
   if (args.size() == 1) return {};
-  return Failure{std::string(command) + ": needs exactly one container id; see runsc help " + command};
+  return Failure{std::string(command) + ": needs exactly one container id; see runsc help " +
+                 command};
 }
 
 // "TERM", "SIGTERM", "15"; 0 is a signal too. -1 if it is none.
 int ParseSignal(const std::string& text) {
-  if (!text.empty() && text.size() < 4 && text.find_first_not_of("0123456789") == std::string::npos) {
+  if (!text.empty() && text.size() < 4 &&
+      text.find_first_not_of("0123456789") == std::string::npos) {
     const int n = std::stoi(text);
     return n <= SIGRTMAX ? n : -1;
   }

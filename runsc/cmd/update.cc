@@ -28,7 +28,8 @@ std::string ParseSize(const std::string& text, std::optional<int64_t>* out) {
   if (unit == "m" || unit == "M") shift = 20;
   if (unit == "g" || unit == "G") shift = 30;
   const bool plain = unit.empty() || unit == "b" || unit == "B";
-  if (end == text.c_str() || errno != 0 || (shift == 0 && !plain) || n < -1 || n > INT64_MAX >> shift) {
+  if (end == text.c_str() || errno != 0 || (shift == 0 && !plain) || n < -1 ||
+      n > INT64_MAX >> shift) {
     return "must be a number of bytes, like 1048576, 128m or -1";
   }
   *out = n < 0 ? n : n << shift;
@@ -77,7 +78,8 @@ class Update : public Command {
       std::ifstream file(file_);
       std::istream& in = file_ == "-" ? std::cin : file;
       if (!in) return FailureFromErrno("opening " + file_, errno);
-      const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+      const std::string text((std::istreambuf_iterator<char>(in)),
+                             std::istreambuf_iterator<char>());
       auto parsed = spec::ParseResources(text);
       if (!parsed.ok()) return parsed.failure();
       resources = *parsed;

@@ -100,8 +100,8 @@ Outcome<void> FillStdio(const spec::Spec& spec, const CreateOptions& options,
   return {};
 }
 
-// Which namespaces of the host the sandbox itself lives in. Of the rest it has its own, and the container's are
-// the Sentry's.
+// Which namespaces of the host the sandbox itself lives in. Of the rest it has its own, and the
+// container's are the Sentry's.
 void FillNamespaces(const Config& config, const spec::Spec& spec, sandbox::StartOptions* start) {
   for (const auto& ns : spec.namespaces) {
     if (ns.type == "network") {
@@ -230,7 +230,8 @@ Outcome<void> Start(const Config& config, State& state) {
   auto text = spec::Load(state.dir());
   if (!text.ok()) return text.failure();
   if (text->hooks.count("startContainer") != 0) {
-    ReportWarning(config, "startContainer hooks, which run in the container, are not supported yet");
+    ReportWarning(config,
+                  "startContainer hooks, which run in the container, are not supported yet");
   }
   control::Request request;
   request.mutable_start();
@@ -260,19 +261,21 @@ Outcome<void> Signal(const Record& record, const std::string& dir, int sig, bool
   if (!record.SandboxAlive()) return Failure{"container not running"};
   const cgroup::Cgroup group(record.cgroups);
   if (group.Frozen()) {
-    // The Sentry is stopped too. As for a frozen process, a signal waits for the end of the pause, but for the one
-    // that nothing survives.
+    // The Sentry is stopped too. As for a frozen process, a signal waits for the end of the pause,
+    // but for the one that nothing survives.
     if (sig != SIGKILL) return Failure{"the container is paused: resume it first, or send SIGKILL"};
     group.Kill();
     return group.Freeze(false);
   }
   control::Request request;
   request.mutable_signal()->set_signal(sig);
-  request.mutable_signal()->set_target(all ? control::SignalRequest::ALL : control::SignalRequest::INIT);
+  request.mutable_signal()->set_target(all ? control::SignalRequest::ALL
+                                           : control::SignalRequest::INIT);
   auto response = Ask(dir, request);
   // A sandbox that ended of this signal may not have answered.
   if (!response.ok()) {
-    if (!record.SandboxAlive()) return sig == SIGKILL ? Outcome<void>() : Failure{"container not running"};
+    if (!record.SandboxAlive())
+      return sig == SIGKILL ? Outcome<void>() : Failure{"container not running"};
     // It is asked in vain: the wall behind it holds.
     if (sig == SIGKILL && kill(record.pid, SIGKILL) == 0) return {};
     return response.failure();

@@ -1,6 +1,7 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// The life of a container, seen from the host: what `runsc create`, `start`, `run`, `kill` and `delete` share.
+// The life of a container, seen from the host: what `runsc create`, `start`, `run`, `kill` and
+// `delete` share.
 
 #ifndef CVISOR_RUNSC_CONTAINER_CONTAINER_H_
 #define CVISOR_RUNSC_CONTAINER_CONTAINER_H_
@@ -34,7 +35,8 @@ struct Created {
 // Where --root is.
 std::string StateRoot(const Config& config);
 
-// Makes the sandbox and loads the container's program; nothing of it runs yet. On failure nothing is left.
+// Makes the sandbox and loads the container's program; nothing of it runs yet. On failure nothing
+// is left.
 Outcome<Created> Create(const Config& config, const std::string& id, const CreateOptions& options);
 // Runs it, with the hooks around. Over the sandbox's control socket.
 Outcome<void> Start(const Config& config, State& state);

@@ -1,7 +1,7 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// Hooks of config.json: programs of the host that are run at points of a container's life, with its state as JSON
-// on stdin.
+// Hooks of config.json: programs of the host that are run at points of a container's life, with its
+// state as JSON on stdin.
 
 #ifndef CVISOR_RUNSC_CONTAINER_HOOKS_H_
 #define CVISOR_RUNSC_CONTAINER_HOOKS_H_
@@ -13,8 +13,8 @@
 
 namespace cvisor::runsc::container {
 
-// All hooks of `stage` in order; stops at the first that fails (its exit code is not 0, or it ran out of time and
-// was killed). `directory`: their working directory.
+// All hooks of `stage` in order; stops at the first that fails (its exit code is not 0, or it ran
+// out of time and was killed). `directory`: their working directory.
 Outcome<void> RunHooks(const spec::Spec& spec, const std::string& stage, const std::string& state,
                        const std::string& directory);
 

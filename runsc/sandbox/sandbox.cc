@@ -104,7 +104,12 @@ void BringLoopbackUp() {
   // A session of its own: Ctrl-C and Ctrl-Z are not for the Sentry and its stubs (runsc forwards what the
   // container should get), and it may read a terminal whatever group is in the foreground there.
   setsid();
-  if (options.terminal >= 0) ioctl(options.terminal, TIOCSCTTY, 0);
+  if (options.terminal >= 0) {
+    ioctl(options.terminal, TIOCSCTTY, 0);
+    // Our stderr is not the container's then but a pipe that an engine reads to its end.
+    const int null = open("/dev/null", O_RDWR);
+    if (null >= 0) dup2(null, STDERR_FILENO);
+  }
   for (int sig = 1; sig < 32; ++sig) {
     const bool keep_default = sig == SIGCHLD || sig == SIGSEGV || sig == SIGBUS || sig == SIGILL ||
                               sig == SIGFPE || sig == SIGABRT || sig == SIGTRAP || sig == SIGSYS;

@@ -1,6 +1,7 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// Messages of any size, in memfds: a packet of a Channel is limited, the arguments of a process are not.
+// Messages of any size, in memfds: a packet of a Channel is limited, the arguments of a process are
+// not.
 
 #ifndef CVISOR_PKG_SENTRY_CONTROL_MESSAGE_FILE_H_
 #define CVISOR_PKG_SENTRY_CONTROL_MESSAGE_FILE_H_
