@@ -45,6 +45,26 @@ Outcome<void> WritePidFile(const std::string& path, pid_t pid) {
   return {};
 }
 
+// linux.namespaces: a network namespace with a path is joined, one without is new, and none means
+// ours.
+Outcome<void> ChooseNetwork(const Config& config, const spec::Spec& spec,
+                            sandbox::StartOptions* start) {
+  start->new_network = config.network == "none";
+  if (start->new_network) return {};
+  for (const auto& ns : spec.namespaces) {
+    if (ns.type != "network") continue;
+    if (ns.path.empty()) {
+      start->new_network = true;
+      continue;
+    }
+    start->join_network.reset(open(ns.path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!start->join_network.valid()) {
+      return FailureFromErrno("config.json: linux.namespaces: opening " + ns.path, errno);
+    }
+  }
+  return {};
+}
+
 class RunCommand : public Command {
  public:
   void AddFlags(FlagSet* flags) override {
@@ -86,8 +106,9 @@ class RunCommand : public Command {
     if (!log.ok()) return log.failure();
     start.log = std::move(*log);
     SetLogDestination(start.log.get(), DebugLogLevel(config));
+    RUNSC_RETURN_IF_FAILED(ChooseNetwork(config, *spec, &start));
     for (const auto& ns : spec->namespaces) {
-      if (!ns.path.empty()) {
+      if (!ns.path.empty() && ns.type != "network") {
         ReportWarning(config, "joining the " + ns.type + " namespace " + ns.path +
                                   " is not supported yet: the sandbox has its own");
       }

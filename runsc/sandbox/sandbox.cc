@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -45,8 +47,7 @@ Outcome<void> WriteIdMaps(pid_t pid) {
     }
   }
   RUNSC_RETURN_IF_FAILED(WriteFile(dir + "/setgroups", "deny"));
-  RUNSC_RETURN_IF_FAILED(
-      WriteFile(dir + "/uid_map", "0 " + std::to_string(geteuid()) + " 1"));
+  RUNSC_RETURN_IF_FAILED(WriteFile(dir + "/uid_map", "0 " + std::to_string(geteuid()) + " 1"));
   return WriteFile(dir + "/gid_map", "0 " + std::to_string(getegid()) + " 1");
 }
 
@@ -68,14 +69,45 @@ void CloseOthers(const std::set<int>& keep) {
   syscall(SYS_close_range, from, ~0u, 0);
 }
 
+// 127.0.0.1 and ::1 of a new network namespace.
+void BringUpLoopback() {
+  const UniqueFd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  std::strcpy(request.ifr_name, "lo");
+  if (ioctl(fd.get(), SIOCGIFFLAGS, &request) != 0) return;
+  request.ifr_flags |= IFF_UP;
+  ioctl(fd.get(), SIOCSIFFLAGS, &request);
+}
+
+// This thread is in another network namespace while one of these lives: a clone starts there.
+class NetworkVisit {
+ public:
+  Outcome<void> Enter(int where) {
+    home_.reset(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+    if (!home_.valid()) return FailureFromErrno("opening /proc/thread-self/ns/net", errno);
+    if (setns(where, CLONE_NEWNET) == 0) return {};
+    home_.reset();
+    return FailureFromErrno("joining the network namespace", errno);
+  }
+  ~NetworkVisit() {
+    if (home_.valid()) setns(home_.get(), CLONE_NEWNET);
+  }
+
+ private:
+  UniqueFd home_;
+};
+
 // In the new process, which is a copy of a single-threaded one: everything is allowed.
-[[noreturn]] void BecomeSandbox(int go_ahead, const std::set<int>& keep, int control, int config) {
+[[noreturn]] void BecomeSandbox(int go_ahead, const std::set<int>& keep, int control, int config,
+                                bool new_network) {
   char byte;
   // End of file: the parent died, or could not set up the id maps.
   if (go_ahead >= 0 && read(go_ahead, &byte, 1) != 1) _exit(kExitFailure);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  // A session of its own: Ctrl-C and Ctrl-Z are not for the Sentry and its stubs (runsc forwards what the
-  // container should get), and it may read a terminal whatever group is in the foreground there.
+  if (new_network) BringUpLoopback();
+  // A session of its own: Ctrl-C and Ctrl-Z are not for the Sentry and its stubs (runsc forwards
+  // what the container should get), and it may read a terminal whatever group is in the foreground
+  // there.
   setsid();
   for (int sig = 1; sig < 32; ++sig) {
     const bool keep_default = sig == SIGCHLD || sig == SIGSEGV || sig == SIGBUS || sig == SIGILL ||
@@ -90,12 +122,12 @@ void CloseOthers(const std::set<int>& keep) {
                              RLIMIT_NPROC, RLIMIT_MEMLOCK, RLIMIT_SIGPENDING}) {
     RaiseLimit(resource);
   }
-  // No cores of stubs or of the Sentry: hostile bytes for the host's tools. A limit of 0 does not hold for a
-  // core_pattern that is a pipe; 1 holds for pipes and files.
+  // No cores of stubs or of the Sentry: hostile bytes for the host's tools. A limit of 0 does not
+  // hold for a core_pattern that is a pipe; 1 holds for pipes and files.
   const rlimit no_core{1, 1};
   setrlimit(RLIMIT_CORE, &no_core);
-  // /proc of the new PID namespace. Hosts that hide parts of /proc refuse it in a user namespace; the
-  // old one does then, with less accounting.
+  // /proc of the new PID namespace. Hosts that hide parts of /proc refuse it in a user namespace;
+  // the old one does then, with less accounting.
   mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
   mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr);
   if (chdir("/") != 0) _exit(kExitFailure);
@@ -157,7 +189,8 @@ Outcome<std::unique_ptr<Sandbox>> Sandbox::Start(StartOptions options) {
   boot.set_strace(config.strace);
   boot.set_strace_log_size(config.strace_log_size);
   for (size_t at = 0; at < config.strace_syscalls.size();) {
-    const size_t comma = std::min(config.strace_syscalls.find(',', at), config.strace_syscalls.size());
+    const size_t comma =
+        std::min(config.strace_syscalls.find(',', at), config.strace_syscalls.size());
     if (comma > at) boot.add_strace_syscalls(config.strace_syscalls.substr(at, comma - at));
     at = comma + 1;
   }
@@ -196,16 +229,23 @@ Outcome<std::unique_ptr<Sandbox>> Sandbox::Start(StartOptions options) {
 
   int go[2] = {-1, -1};
   unsigned long flags = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS | SIGCHLD;
+  NetworkVisit visit;
+  if (options.new_network) {
+    flags |= CLONE_NEWNET;
+  } else if (options.join_network.valid()) {
+    RUNSC_RETURN_IF_FAILED(visit.Enter(options.join_network.get()));
+  }
   if (options.user_namespace) {
     flags |= CLONE_NEWUSER;
     if (pipe2(go, O_CLOEXEC) != 0) return FailureFromErrno("pipe", errno);
   }
   UniqueFd go_read(go[0]), go_write(go[1]);
-  const pid_t pid = static_cast<pid_t>(syscall(SYS_clone, flags, nullptr, nullptr, nullptr, nullptr));
+  const pid_t pid =
+      static_cast<pid_t>(syscall(SYS_clone, flags, nullptr, nullptr, nullptr, nullptr));
   if (pid < 0) return ExplainNamespaceFailure(errno, options.user_namespace);
   if (pid == 0) {
     go_write.reset();  // so that the parent's death is seen
-    BecomeSandbox(go_read.get(), keep, control_fd.get(), config_fd->get());
+    BecomeSandbox(go_read.get(), keep, control_fd.get(), config_fd->get(), options.new_network);
   }
   sandbox->pid_ = pid;
   if (options.user_namespace) {

@@ -30,6 +30,9 @@ struct StartOptions {
   std::vector<UniqueFd> descriptors;  // owners of those in `boot`; closed here after the start
   UniqueFd log;                       // debug log, or invalid
   bool user_namespace = false;
+  // The network namespace: a new one with loopback up, or the one to join, or (neither) ours.
+  bool new_network = false;
+  UniqueFd join_network;
 };
 
 class Sandbox {
