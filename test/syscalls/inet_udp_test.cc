@@ -2,11 +2,13 @@
 
 // udp(7) over the loopback interface, and the queries of netdevice(7).
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <linux/errqueue.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -220,6 +222,22 @@ TEST_F(UdpTest, ManyMessagesAtOnce) {
   EXPECT_EQ(in[1].msg_len, 2u);
 }
 
+volatile sig_atomic_t g_signals;
+TEST_F(UdpTest, SignalDriven) {
+  g_signals = 0;
+  signal(SIGIO, [](int) { g_signals = g_signals + 1; });
+  ASSERT_THAT(fcntl(b_.get(), F_SETOWN, getpid()), SucceedsWith(0));
+  ASSERT_THAT(fcntl(b_.get(), F_SETFL, O_ASYNC), SucceedsWith(0));
+  for (int i = 1; i <= 3; ++i) {
+    EXPECT_THAT(Send("x", 1), SucceedsWith(1));
+    for (int patience = 0; g_signals < i && patience < 500; ++patience) usleep(10000);
+    EXPECT_GE(g_signals, i);
+    char b;
+    EXPECT_THAT(recv(b_.get(), &b, 1, 0), SucceedsWith(1));
+  }
+  signal(SIGIO, SIG_DFL);
+}
+
 TEST(PrivilegeTest, RawAndPacketNeedCapabilities) {
   if (geteuid() != 0) GTEST_SKIP() << "drops privileges, so it needs some";
   const int status = InChild([] {
@@ -229,6 +247,9 @@ TEST(PrivilegeTest, RawAndPacketNeedCapabilities) {
     Fd fd(socket(AF_INET, SOCK_STREAM, 0));
     const sockaddr_in low = Local(htons(1));
     EXPECT_THAT(bind(fd.get(), Any(low), sizeof(low)), FailsWith(EACCES));
+    sockaddr_in unspecified = {};  // Linux takes it for 0.0.0.0
+    unspecified.sin_port = htons(1);
+    EXPECT_THAT(bind(fd.get(), Any(unspecified), sizeof(unspecified)), FailsWith(EACCES));
     const int v = 1;
     EXPECT_THAT(setsockopt(fd.get(), SOL_SOCKET, SO_MARK, &v, sizeof(v)), FailsWith(EPERM));
     EXPECT_THAT(setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &v, sizeof(v)), FailsWith(EPERM));

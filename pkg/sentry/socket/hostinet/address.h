@@ -25,8 +25,8 @@ struct HostAddress {
   };
   socklen_t length = 0;
   HostAddress() : in6{} {}
-  // In host order; 0 for AF_UNSPEC.
-  uint16_t port() const { return any.sa_family == AF_UNSPEC ? 0 : ntohs(in.sin_port); }
+  // In host order. At the same place in all of them; bind(2) looks at it with AF_UNSPEC, too.
+  uint16_t port() const { return ntohs(in.sin_port); }
 };
 
 // An address for a socket of `family`. EINVAL: too short; EAFNOSUPPORT: of another family.

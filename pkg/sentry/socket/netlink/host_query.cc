@@ -14,7 +14,7 @@
 namespace cvisor::socket::netlink {
 namespace {
 
-constexpr size_t kMaxAnswer = 16 << 20;
+constexpr size_t kMaxAnswer = 8 << 20;
 
 bool IsLast(std::string_view datagram, bool dump) {
   while (const auto m = NextMessage(&datagram)) {

@@ -14,7 +14,7 @@
 namespace cvisor::socket::netlink {
 
 // Sends one request and collects the datagrams of the answer: up to NLMSG_DONE if `dump`, else one.
-// Does not wait: the kernel answers while it is asked. ENOBUFS: more than 16 MiB.
+// Does not wait: the kernel answers while it is asked. ENOBUFS: more than 8 MiB.
 Result<std::vector<std::string>> QueryHost(std::string_view request, bool dump);
 
 }  // namespace cvisor::socket::netlink

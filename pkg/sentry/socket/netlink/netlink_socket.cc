@@ -3,6 +3,7 @@
 #include "pkg/sentry/socket/netlink/netlink_socket.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <utility>
 
@@ -13,8 +14,10 @@
 namespace cvisor::socket::netlink {
 namespace {
 
-// What may wait to be received: the largest answer, and a little.
-constexpr size_t kMaxWaiting = 20 << 20;
+// What may wait to be received: in one socket, and in all of them.
+constexpr size_t kMaxWaiting = 8 << 20;
+constexpr size_t kMaxWaitingInAll = 64 << 20;
+std::atomic<size_t> g_waiting{0};
 constexpr size_t kMaxRequest = 64 << 10;
 
 // Numbers in use. One network namespace, one protocol.
@@ -76,6 +79,7 @@ NetlinkSocket::NetlinkSocket(int flags, int type, int protocol)
 NetlinkSocket::~NetlinkSocket() {
   MutexLock lock(mu_);
   if (port_ != 0) AllPorts().Drop(port_);
+  g_waiting.fetch_sub(waiting_bytes_);
 }
 
 uint32_t NetlinkSocket::Port(const SocketCaller& caller) {
@@ -121,6 +125,10 @@ Status NetlinkSocket::Push(std::string datagram) {
   {
     MutexLock lock(mu_);
     if (waiting_bytes_ + datagram.size() > kMaxWaiting) return Errno::kENOBUFS;
+    if (g_waiting.fetch_add(datagram.size()) + datagram.size() > kMaxWaitingInAll) {
+      g_waiting.fetch_sub(datagram.size());
+      return Errno::kENOBUFS;
+    }
     waiting_bytes_ += datagram.size();
     waiting_.push_back(std::move(datagram));
   }
@@ -177,6 +185,7 @@ Result<RecvResult> NetlinkSocket::RecvMsg(IoSink& dst, int flags) {
       datagram = std::move(waiting_.front());
       waiting_.pop_front();
       waiting_bytes_ -= datagram.size();
+      g_waiting.fetch_sub(datagram.size());
     }
   }
   RecvResult result;
