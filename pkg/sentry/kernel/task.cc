@@ -67,6 +67,7 @@ void Task::set_name(std::string_view name) {
 
 char Task::StateLetter() const {
   if (tg_->is_zombie() || finished_.load()) return 'Z';
+  if (in_trace_stop_.load(std::memory_order_relaxed)) return 't';
   if (tg_->stopped()) return 'T';
   return state_.load(std::memory_order_relaxed);
 }

@@ -3,6 +3,7 @@
 // clone(2), clone3(2), fork(2), vfork(2).
 
 #include <sched.h>
+#include <sys/ptrace.h>
 
 #include <algorithm>
 
@@ -11,6 +12,7 @@
 #include "pkg/sentry/kernel/pidfd.h"
 #include "pkg/sentry/kernel/task.h"
 #include "pkg/sentry/kernel/thread_group.h"
+#include "pkg/sentry/kernel/trace.h"
 
 #ifndef CLONE_CLEAR_SIGHAND
 #define CLONE_CLEAR_SIGHAND 0x100000000ULL
@@ -99,6 +101,7 @@ void Task::Disown() {
   }
   dead_ = true;
   --tg_->live_tasks_;
+  if (traced()) Tracing::Unlink(*this);
   if (tg_->leader_ == this) {
     tg_->exit_signal_ = 0;
     tg_->Reap();
@@ -221,7 +224,10 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
       tg->JoinGroup(Ref<ProcessGroup>(tg_->group()));
       tg->exit_uid_ = child->creds_->ruid;
     }
-    if (status.ok()) ++kernel_.running_threads_;
+    if (status.ok()) {
+      ++kernel_.running_threads_;
+      if (traced()) Tracing::OnClone(*this, *child, f, args.exit_signal);
+    }
     child->ctx_ready_.store(true);
     if ((f & CLONE_VFORK) != 0) {
       child->vfork_parent_ = Ref<Task>(this);
@@ -256,6 +262,7 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
     return status.error();
   }
   kernel_.forks.fetch_add(1, std::memory_order_relaxed);
+  if (traced()) [[unlikely]] StopForClone(f, args.exit_signal, *child);
 
   if ((f & CLONE_VFORK) != 0) {
     for (;;) {
@@ -266,6 +273,7 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
       // A fatal signal ends the wait; the child then runs on in the memory it shares.
       if (!BlockKillable().ok()) break;
     }
+    if (traced()) [[unlikely]] StopForEvent(PTRACE_EVENT_VFORK_DONE, static_cast<uint64_t>(number));
   }
   return number;
 }

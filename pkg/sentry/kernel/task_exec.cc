@@ -15,6 +15,7 @@
 #include "pkg/sentry/kernel/task.h"
 #include "pkg/sentry/kernel/thread_group.h"
 #include "pkg/sentry/kernel/timers.h"
+#include "pkg/sentry/kernel/trace.h"
 #include "pkg/sentry/loader/loader.h"
 
 namespace cvisor::kernel {
@@ -106,11 +107,13 @@ Status Task::Execve(const vfs::WalkContext& walk, int at_fd, std::string_view pa
   request.randomize = (personality & ADDR_NO_RANDOMIZE) == 0;
   ASSIGN_OR_RETURN(loader::Prepared prepared, loader::Prepare(std::move(request)));
 
-  const bool may_gain = !no_new_privs;
+  // Nobody gets a privileged program to play with.
+  const bool may_gain = !no_new_privs && Tracing::MayGainPrivileges(*this);
   const CredsRef old_creds = creds();
   ASSIGN_OR_RETURN(ExecCreds exec_creds,
                    ComputeCreds(*old_creds, *prepared.executable(), may_gain));
 
+  const pid_t old_tid = Tracing::TidForTracer(*this);
   // Sharing memory with other processes (vfork) is fine; other threads of this one end here.
   RETURN_IF_ERROR(KillOtherThreads());
 
@@ -182,6 +185,7 @@ Status Task::Execve(const vfs::WalkContext& walk, int at_fd, std::string_view pa
   r.set_sp(entry->sp);
   ctx_->ResetXsave();
   SetRegistersFinal();
+  if (traced()) [[unlikely]] StopForExec(old_tid);
   return OkStatus();
 }
 

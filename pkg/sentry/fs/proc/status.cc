@@ -140,8 +140,8 @@ std::string StatusText(FileSystem& fs, Task& t) {
   const auto fs_context = t.FsRef();
   std::string out = absl::StrFormat("Name:\t%s\n", t.name());
   if (fs_context != nullptr) out += absl::StrFormat("Umask:\t%04o\n", fs_context->umask());
-  out += absl::StrFormat("State:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
-                         StateName(t.StateLetter()), r.tgid, r.tid, r.ppid);
+  out += absl::StrFormat("State:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n",
+                         StateName(t.StateLetter()), r.tgid, r.tid, r.ppid, t.TracerIn(fs.pid_ns()));
   out += absl::StrFormat("Uid:\t%d\t%d\t%d\t%d\nGid:\t%d\t%d\t%d\t%d\n", c->ruid, c->euid, c->suid,
                          c->fsuid, c->rgid, c->egid, c->sgid, c->fsgid);
   // The size of the table that Linux would have: powers of two from 64.

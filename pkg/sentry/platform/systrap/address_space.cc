@@ -134,6 +134,8 @@ void SystrapAddressSpace::ReportAllCalls() {
   __atomic_and_fetch(&process_->slab().agent().features, ~AGENT_LOCAL_CALLS, __ATOMIC_SEQ_CST);
 }
 
+void SystrapAddressSpace::ShowOriginalCode() { sites_.Disable(*this); }
+
 void SystrapAddressSpace::NoteFutexWaiters(UserAddr addr, int change) {
   __atomic_add_fetch(&process_->slab().futexes().waiters[FUTEX_WAITERS_INDEX(addr)],
                      static_cast<uint32_t>(change), __ATOMIC_SEQ_CST);

@@ -72,6 +72,7 @@ CallSites::CallSites(const Frozen* parent) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   starts_ = p.starts_;
   former_ = p.former_;
   any_.store(p.any_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  undone_.store(p.undone(), std::memory_order_relaxed);
 }
 
 void CallSites::OnMap(UserAddr addr, uint64_t length, bool text) {
@@ -111,6 +112,7 @@ void CallSites::RemoveSites(uint64_t start, uint64_t end) {
 void CallSites::Clear() {
   MutexLock lock(mu_);
   any_.store(false, std::memory_order_relaxed);
+  undone_.store(false, std::memory_order_relaxed);
   disabled_ = false;
   texts_.clear();
   sites_.clear();
@@ -149,6 +151,7 @@ void CallSites::Disable(Host& host) {
   MutexLock lock(mu_);
   if (disabled_) return;
   disabled_ = true;
+  undone_.store(true, std::memory_order_relaxed);
   RestoreLocked(host, 0, ~uint64_t{0});
   texts_.clear();
   traps_.clear();
@@ -244,7 +247,7 @@ bool CallSites::Replace(Host& host, uint64_t at, std::span<const uint8_t> bytes)
 }
 
 uint64_t CallSites::EntryFor(uint64_t rip) {
-  if (!any_.load(std::memory_order_relaxed)) return rip;
+  if (!any_.load(std::memory_order_relaxed) || undone()) return rip;
   MutexLock lock(mu_);
   if (disabled_) return rip;
   const auto it = inner_.find(rip);

@@ -86,8 +86,11 @@ class CallSites {
   void Clear();
   // [addr, addr + length) is about to be written, or moved: undoes its patches, for good.
   void Restore(Host& host, UserAddr addr, uint64_t length);
-  // Undoes all patches, for good: the application uses the GS base that the trampolines need.
+  // Undoes all patches, until Clear(): the application uses the GS base that the trampolines need, or a
+  // debugger looks at the code.
   void Disable(Host& host);
+  // Whether that happened: nobody is to go on in a trampoline.
+  bool undone() const { return undone_.load(std::memory_order_relaxed); }
 
   // A call trapped; regs.rip is behind it. Perhaps patches it.
   void OnTrap(Host& host, const arch::Registers& regs);
@@ -128,6 +131,7 @@ class CallSites {
 
   // Whether there is anything that the fast ways out must look at.
   std::atomic<bool> any_{false};
+  std::atomic<bool> undone_{false};  // disabled_ by Disable()
 
   Mutex mu_;
   bool disabled_ ABSL_GUARDED_BY(mu_) = false;
