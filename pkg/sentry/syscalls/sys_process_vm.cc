@@ -19,12 +19,12 @@ bool MayAccess(Task& t, Task& target) {
   const auto me = t.creds();
   const auto it = target.creds();
   if (it == nullptr) return false;
-  if (me->HasCap(CAP_SYS_PTRACE)) return true;
+  if (me->HasCapIn(*it->user_ns, CAP_SYS_PTRACE)) return true;
   const bool same_user = me->ruid == it->euid && me->ruid == it->suid && me->ruid == it->ruid &&
                          me->rgid == it->egid && me->rgid == it->sgid && me->rgid == it->rgid;
   const auto mm = target.MmRef();
   if (!same_user || mm == nullptr || mm->dumpable.load() != 1) return false;
-  return (it->permitted & ~me->permitted) == 0;
+  return me->CapsCover(*it);
 }
 
 Result<Ref<mm::MemoryManager>> TargetMemory(Task& t, pid_t pid) {

@@ -79,14 +79,13 @@ bool MayInspect(Task& target) {
   Task* current = Task::Current();
   if (current == nullptr || &current->tg() == &target.tg()) return true;
   const CredsRef mine = current->creds(), theirs = target.creds();
-  if (mine->HasCap(CAP_SYS_PTRACE)) return true;
+  if (mine->HasCapIn(*theirs->user_ns, CAP_SYS_PTRACE)) return true;
   if (mine->fsuid != theirs->euid || mine->fsuid != theirs->suid || mine->fsuid != theirs->ruid ||
       mine->fsgid != theirs->egid || mine->fsgid != theirs->sgid || mine->fsgid != theirs->rgid) {
     return false;
   }
   const auto mm = target.MmRef();
-  return (mm == nullptr || mm->dumpable.load() == 1) &&
-         (theirs->permitted & ~mine->permitted) == 0;
+  return (mm == nullptr || mm->dumpable.load() == 1) && mine->CapsCover(*theirs);
 }
 
 Ref<vfs::Inode> FileSystem::MakeRoot() {
