@@ -345,6 +345,8 @@ TEST(PtraceTest, RegisterSets) {
 TEST(PtraceTest, ThreadsAreTracees) {
   auto t = Tracee::TraceMe([] {
     std::thread([] { syscall(SYS_getppid); }).join();
+    // The end of the process would be the thread's as well, if nobody has seen its own yet.
+    raise(SIGSTOP);
     _exit(4);
   });
   ASSERT_THAT(t.Wait(), StoppedBy(SIGSTOP));
@@ -361,6 +363,8 @@ TEST(PtraceTest, ThreadsAreTracees) {
   ASSERT_EQ(ptrace(PTRACE_CONT, tid, 0, 0), 0);
   ASSERT_EQ(waitpid(tid, &status, __WALL), tid);
   EXPECT_THAT(status, ExitedWith(0));
+  EXPECT_THAT(t.Wait(), StoppedBy(SIGSTOP));
+  ASSERT_EQ(t.Go(PTRACE_CONT), 0);
   EXPECT_THAT(t.Wait(), ExitedWith(4));
 }
 

@@ -130,9 +130,9 @@ void Task::UnshareFs() {
   fs_.swap(copy);
 }
 
-void Task::UnshareMounts() {
+void Task::UnshareMounts(Ref<UserNamespace> owner) {
   std::map<vfs::Mount*, Ref<vfs::Mount>> moved;
-  auto mounts = fs_->mount_namespace()->Clone(&moved);
+  auto mounts = fs_->mount_namespace()->Clone(std::move(owner), &moved);
   const auto translate = [&](vfs::Path p) {
     if (const auto it = moved.find(p.mount.get()); it != moved.end()) p.mount = it->second;
     return p;

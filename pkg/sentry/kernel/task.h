@@ -123,9 +123,13 @@ class Task : public RefCounted {
   IpcNamespace& ipc() { return *ipc_; }
   void SetCreds(CredsRef creds);
   bool HasCap(int cap) const { return creds()->HasCap(cap); }
+  bool HasOwnCap(int cap) const { return creds()->HasOwnCap(cap); }
+  bool HasCapIn(const UserNamespace& ns, int cap) const { return creds()->HasCapIn(ns, cap); }
   std::atomic<bool> no_new_privs{false};  // written by other threads too: SECCOMP_FILTER_FLAG_TSYNC
   void UnshareFs();
-  void UnshareMounts();  // the FsContext must not be shared: after UnshareFs()
+  // The new namespace is that user namespace's. The FsContext must not be shared: after
+  // UnshareFs().
+  void UnshareMounts(Ref<UserNamespace> owner);
   void UnshareFds();
   void SetUts(Ref<UtsNamespace> uts);
   // Also takes back what SEM_UNDO says: the old namespace's semaphores are out of reach.
@@ -205,6 +209,8 @@ class Task : public RefCounted {
   Ref<RestartBlock> TakeRestartBlock() { return std::exchange(restart_block_, nullptr); }
 
   // --- Life.
+  // The credentials that a thread gets which leaves for a new user namespace. EPERM, ENOSPC.
+  Result<CredsRef> NewUserNamespace() const;
   // Makes and starts the child; returns its number in the caller's namespace.
   Result<pid_t> Clone(const CloneArgs& args);
   // execveat(2): `walk` starts where at_fd is. On success the registers are the new program's.

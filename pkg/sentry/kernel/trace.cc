@@ -17,7 +17,7 @@ bool Tracing::MayAccess(const Task& t, const Task& target, bool fs_ids) {
   if (&t.tg() == &target.tg()) return true;
   const auto mine = t.creds(), theirs = target.creds();
   if (theirs == nullptr) return false;
-  if (mine->HasCap(CAP_SYS_PTRACE)) return true;
+  if (mine->HasCapIn(*theirs->user_ns, CAP_SYS_PTRACE)) return true;
   const uid_t uid = fs_ids ? mine->fsuid : mine->ruid;
   const gid_t gid = fs_ids ? mine->fsgid : mine->rgid;
   if (uid != theirs->euid || uid != theirs->suid || uid != theirs->ruid || gid != theirs->egid ||
@@ -26,7 +26,7 @@ bool Tracing::MayAccess(const Task& t, const Task& target, bool fs_ids) {
   }
   const auto mm = target.MmRef();
   if (mm != nullptr && mm->dumpable.load() != 1) return false;
-  return (theirs->permitted & ~mine->permitted) == 0;
+  return mine->CapsCover(*theirs);
 }
 
 Task* Tracing::FindTracee(Task& t, pid_t pid) {
@@ -251,7 +251,7 @@ void Tracing::OnClone(Task& parent, Task& child, uint64_t flags, int exit_signal
 
 bool Tracing::MayGainPrivileges(Task& t) {
   MutexLock lock(t.kernel().task_mutex());
-  return t.tracer_ == nullptr || t.tracer_->HasCap(CAP_SYS_PTRACE);
+  return t.tracer_ == nullptr || t.tracer_->creds()->HasCapIn(*t.creds()->user_ns, CAP_SYS_PTRACE);
 }
 
 pid_t Tracing::TidForTracer(Task& t) {
