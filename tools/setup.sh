@@ -19,11 +19,11 @@ build=(
 # Programs that the tests run inside the sandbox.
 test=(
   busybox-static debootstrap procps vim-tiny less
-  gcc g++ make git perl python3 nodejs golang-go openjdk-17-jdk-headless
+  gcc g++ make git perl python3 nodejs golang-go openjdk-17-jdk-headless gdb strace
 )
 
 # For working on cvisor: the other compiler, formatting, debugging.
-dev=(clang libclang-rt-dev clang-format clang-tidy gdb strace)
+dev=(clang libclang-rt-dev clang-format clang-tidy)
 
 wanted=()
 for list in "${@:-build test}"; do

@@ -152,8 +152,8 @@ int Main(const std::vector<std::string>& args) {
   InstallCrashHandlers(config->log_fd());
   LogInfo("cvisor %s: sandbox of container %s, platform %s, network %s", kVersion,
           config->container().id(), config->platform(), config->network());
-  if (config->network() != "none") {
-    LogWarning("AF_INET and AF_INET6 sockets are not there yet: EAFNOSUPPORT");
+  if (config->network() == "sandbox") {
+    LogInfo("--network=sandbox runs as --network=host: there is no network stack of cvisor's own");
   }
   // Destructors would only delay the end.
   const int code = (new Sandbox(std::move(control), std::move(*config)))->Run();

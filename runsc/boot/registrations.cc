@@ -9,6 +9,11 @@
 #include "pkg/sentry/fs/proc/filesystem.h"
 #include "pkg/sentry/fs/sys/filesystem.h"
 #include "pkg/sentry/fs/tmpfs/tmpfs.h"
+#include "pkg/sentry/socket/hostinet/inet_socket.h"
+#include "pkg/sentry/socket/hostinet/interface_ioctls.h"
+#include "pkg/sentry/socket/hostinet/proc_net.h"
+#include "pkg/sentry/socket/netlink/netlink_socket.h"
+#include "pkg/sentry/socket/socket.h"
 #include "pkg/sentry/socket/unix/unix_socket.h"
 #include "pkg/sentry/strace/events.h"
 #include "pkg/sentry/strace/strace.h"
@@ -35,6 +40,13 @@ void RegisterEverything(kernel::Kernel& kernel) {
   fs::tmpfs::RegisterTmpfs();
   fs::proc::RegisterProc(kernel);
   socket::unix_socket::RegisterUnixSockets();
+  fs::proc::RegisterNetFile("unix", [] {
+    return socket::unix_socket::ProcNetUnix(socket::CurrentCaller().net_ns);
+  });
+  socket::hostinet::RegisterInetSockets();
+  socket::hostinet::RegisterProcNet();
+  socket::netlink::RegisterNetlinkSockets();
+  socket::RegisterDeviceIoctls(socket::hostinet::InterfaceIoctl);
 }
 
 }  // namespace cvisor::runsc::boot

@@ -109,6 +109,8 @@ class Do : public Command {
     sandbox::StartOptions start;
     start.config = &config;
     start.user_namespace = config.rootless || geteuid() != 0;
+    // Else the caller's, as for a command without a sandbox.
+    start.new_network = config.network == "none";
     auto log = OpenDebugLog(config, "do", "do-" + std::to_string(getpid()));
     if (!log.ok()) return log.failure();
     start.log = std::move(*log);

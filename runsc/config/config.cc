@@ -109,7 +109,8 @@ void AddGlobalFlags(FlagSet* flags, Config* c) {
   flags->Bool("systrap-spin", &c->systrap_spin,
               "systrap: spin for some microseconds while there are cores to spare");
   flags->Choice("network", &c->network, {"sandbox", "host", "none"},
-                "network of the sandbox (AF_INET is not built yet)");
+                "host: sockets of the network namespace of the spec, or for `do` of the caller; none: a "
+                "new one with loopback only; sandbox: as host, until cvisor has a stack of its own");
   flags->Bool("debug", &c->debug, "verbose debug log");
   flags->String("debug-log", &c->debug_log, "FILE|DIR/",
                 "where the debug log goes; %ID%, %COMMAND% and %TIMESTAMP% are replaced");

@@ -102,16 +102,25 @@ Outcome<void> FillStdio(const spec::Spec& spec, const CreateOptions& options,
 
 // Which namespaces of the host the sandbox itself lives in. Of the rest it has its own, and the
 // container's are the Sentry's.
-void FillNamespaces(const Config& config, const spec::Spec& spec, sandbox::StartOptions* start) {
+Outcome<void> FillNamespaces(const Config& config, const spec::Spec& spec,
+                             sandbox::StartOptions* start) {
+  start->new_network = config.network == "none";
   for (const auto& ns : spec.namespaces) {
-    if (ns.type == "network") {
-      start->network_path = ns.path;
-      start->new_network = ns.path.empty();
-    } else if (!ns.path.empty()) {
-      ReportWarning(config, "joining the " + ns.type + " namespace " + ns.path +
-                                " is not supported yet: the container has its own");
+    if (ns.type != "network") {
+      if (!ns.path.empty()) {
+        ReportWarning(config, "joining the " + ns.type + " namespace " + ns.path +
+                                  " is not supported yet: the container has its own");
+      }
+    } else if (ns.path.empty()) {
+      start->new_network = true;
+    } else if (!start->new_network) {
+      start->join_network.reset(open(ns.path.c_str(), O_RDONLY | O_CLOEXEC));
+      if (!start->join_network.valid()) {
+        return FailureFromErrno("config.json: linux.namespaces: opening " + ns.path, errno);
+      }
     }
   }
+  return {};
 }
 
 Outcome<void> MakeCgroup(const Config& config, const spec::Spec& spec, Record* record) {
@@ -147,7 +156,7 @@ Outcome<void> Build(const Config& config, const CreateOptions& options, const st
   if (!log.ok()) return log.failure();
   start.log = std::move(*log);
   SetLogDestination(start.log.get(), DebugLogLevel(config));
-  FillNamespaces(config, out->spec, &start);
+  RUNSC_RETURN_IF_FAILED(FillNamespaces(config, out->spec, &start));
   *start.boot.mutable_container() = out->spec.container;
   control::Container* c = start.boot.mutable_container();
   c->set_id(record.id);

@@ -47,8 +47,7 @@ Outcome<void> WriteIdMaps(pid_t pid) {
     }
   }
   RUNSC_RETURN_IF_FAILED(WriteFile(dir + "/setgroups", "deny"));
-  RUNSC_RETURN_IF_FAILED(
-      WriteFile(dir + "/uid_map", "0 " + std::to_string(geteuid()) + " 1"));
+  RUNSC_RETURN_IF_FAILED(WriteFile(dir + "/uid_map", "0 " + std::to_string(geteuid()) + " 1"));
   return WriteFile(dir + "/gid_map", "0 " + std::to_string(getegid()) + " 1");
 }
 
@@ -72,14 +71,13 @@ void CloseOthers(const std::set<int>& keep) {
 
 struct ChildOptions {
   int control = -1;
-  int network = -1;   // namespace to join
   int terminal = -1;  // to become the controlling one
   bool new_network = false;
   bool detached = false;
 };
 
-// As in every new network namespace of a container.
-void BringLoopbackUp() {
+// 127.0.0.1 and ::1 of a new network namespace.
+void BringUpLoopback() {
   const UniqueFd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   ifreq request{};
   std::strcpy(request.ifr_name, "lo");
@@ -88,6 +86,24 @@ void BringLoopbackUp() {
   ioctl(fd.get(), SIOCSIFFLAGS, &request);
 }
 
+// This thread is in another network namespace while one of these lives: a clone starts there.
+class NetworkVisit {
+ public:
+  Outcome<void> Enter(int where) {
+    home_.reset(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+    if (!home_.valid()) return FailureFromErrno("opening /proc/thread-self/ns/net", errno);
+    if (setns(where, CLONE_NEWNET) == 0) return {};
+    home_.reset();
+    return FailureFromErrno("joining the network namespace", errno);
+  }
+  ~NetworkVisit() {
+    if (home_.valid()) setns(home_.get(), CLONE_NEWNET);
+  }
+
+ private:
+  UniqueFd home_;
+};
+
 // In the new process, which is a copy of a single-threaded one: everything is allowed.
 [[noreturn]] void BecomeSandbox(int go_ahead, const std::set<int>& keep, int config,
                                 const ChildOptions& options) {
@@ -95,12 +111,7 @@ void BringLoopbackUp() {
   // End of file: the parent died, or could not set up the id maps or the cgroup.
   if (go_ahead >= 0 && read(go_ahead, &byte, 1) != 1) _exit(kExitFailure);
   if (!options.detached) prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (options.network >= 0 && setns(options.network, CLONE_NEWNET) != 0) {
-    static constexpr char kText[] = "runsc: joining the network namespace failed\n";
-    if (write(STDERR_FILENO, kText, sizeof(kText) - 1) < 0) _exit(kExitFailure);
-    _exit(kExitFailure);
-  }
-  if (options.new_network) BringLoopbackUp();
+  if (options.new_network) BringUpLoopback();
   // A session of its own: Ctrl-C and Ctrl-Z are not for the Sentry and its stubs (runsc forwards what the
   // container should get), and it may read a terminal whatever group is in the foreground there.
   setsid();
@@ -123,8 +134,8 @@ void BringLoopbackUp() {
                              RLIMIT_NPROC, RLIMIT_MEMLOCK, RLIMIT_SIGPENDING}) {
     RaiseLimit(resource);
   }
-  // No cores of stubs or of the Sentry: hostile bytes for the host's tools. A limit of 0 does not hold for a
-  // core_pattern that is a pipe; 1 holds for pipes and files.
+  // No cores of stubs or of the Sentry: hostile bytes for the host's tools. A limit of 0 does not
+  // hold for a core_pattern that is a pipe; 1 holds for pipes and files.
   const rlimit no_core{1, 1};
   setrlimit(RLIMIT_CORE, &no_core);
   // /proc of the new PID namespace. Hosts that hide parts of /proc refuse it in a user namespace; the
@@ -178,7 +189,8 @@ Outcome<std::unique_ptr<Sandbox>> Sandbox::Start(StartOptions options) {
   boot.set_strace(config.strace);
   boot.set_strace_log_size(config.strace_log_size);
   for (size_t at = 0; at < config.strace_syscalls.size();) {
-    const size_t comma = std::min(config.strace_syscalls.find(',', at), config.strace_syscalls.size());
+    const size_t comma =
+        std::min(config.strace_syscalls.find(',', at), config.strace_syscalls.size());
     if (comma > at) boot.add_strace_syscalls(config.strace_syscalls.substr(at, comma - at));
     at = comma + 1;
   }
@@ -226,27 +238,25 @@ Outcome<std::unique_ptr<Sandbox>> Sandbox::Start(StartOptions options) {
 
   int go[2] = {-1, -1};
   unsigned long flags = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS | SIGCHLD;
-  UniqueFd network;
-  if (!options.network_path.empty()) {
-    network = UniqueFd(open(options.network_path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!network.valid()) {
-      return FailureFromErrno("opening the network namespace " + options.network_path, errno);
-    }
+  NetworkVisit visit;
+  if (options.new_network) {
+    flags |= CLONE_NEWNET;
+  } else if (options.join_network.valid()) {
+    RUNSC_RETURN_IF_FAILED(visit.Enter(options.join_network.get()));
   }
-  if (options.new_network) flags |= CLONE_NEWNET;
   if (options.user_namespace) flags |= CLONE_NEWUSER;
   const bool wait = options.user_namespace || options.prepare;
   if (wait) {
     if (pipe2(go, O_CLOEXEC) != 0) return FailureFromErrno("pipe", errno);
   }
   UniqueFd go_read(go[0]), go_write(go[1]);
-  const pid_t pid = static_cast<pid_t>(syscall(SYS_clone, flags, nullptr, nullptr, nullptr, nullptr));
+  const pid_t pid =
+      static_cast<pid_t>(syscall(SYS_clone, flags, nullptr, nullptr, nullptr, nullptr));
   if (pid < 0) return ExplainNamespaceFailure(errno, options.user_namespace);
   if (pid == 0) {
     go_write.reset();  // so that the parent's death is seen
     BecomeSandbox(go_read.get(), keep, config_fd->get(),
                   {.control = control_fd.get(),
-                   .network = network.get(),
                    .terminal = boot.controlling_console() ? console.get() : -1,
                    .new_network = options.new_network,
                    .detached = options.detached});

@@ -36,9 +36,9 @@ struct StartOptions {
   UniqueFd listener;  // where further commands connect; may be invalid
   // A host terminal in place of the socket pair for the console's bytes. Becomes the sandbox's controlling one.
   UniqueFd console;
-  // Network namespace: the one at this path, or a new one, or ours.
-  std::string network_path;
+  // The network namespace: a new one with loopback up, or the one to join, or (neither) ours.
   bool new_network = false;
+  UniqueFd join_network;
   // Called with the process before it does anything: moves it to its cgroup. May be null.
   std::function<Outcome<void>(pid_t pid)> prepare;
 };

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 
-PACKAGES = ("busybox-static,file,g++,gcc,git,less,libc6-dev,make,nodejs,openjdk-17-jre-headless,"
+PACKAGES = ("busybox-static,file,g++,gcc,gdb,git,less,libc6-dev,make,nodejs,openjdk-17-jre-headless,strace,"
             "perl,procps,python3,vim-tiny")
 SUITE = "bookworm"
 

@@ -56,7 +56,8 @@ class Fuzzer {
         break;
       }
       case 5:
-        sites_ = std::make_unique<CallSites>(sites_.get());
+        // The copy takes the original's place.
+        sites_ = Copy(*sites_);
         break;
       case 6:
         host_.single_threaded = value % 2 == 0;
@@ -98,6 +99,11 @@ class Fuzzer {
   }
 
  private:
+  static std::unique_ptr<CallSites> Copy(CallSites& sites) {
+    const CallSites::Frozen frozen(sites);
+    return std::make_unique<CallSites>(&frozen);
+  }
+
   bool IsSyscall(uint64_t offset) const {
     return original_[offset] == 0x0f && original_[offset + 1] == 0x05;
   }
@@ -108,6 +114,8 @@ class Fuzzer {
     arch::Registers r;
     r.rip = kText + offset + 2;
     r.rax = value;
+    // Moves between these look as if they had been executed.
+    if (value % 8 < 4) r.rbx = r.rdx = r.rsi = r.rdi = r.r8 = r.r9 = r.r12 = value;
     if (value % 4 == 0 && offset >= 4) {
       uint32_t number;
       memcpy(&number, &original_[offset - 4], sizeof(number));
@@ -123,8 +131,9 @@ class Fuzzer {
       CVISOR_CHECK(sites_->ApplicationIp(entry) == ip);
       const uint64_t slot = entry - (entry - TRAMPOLINE_BASE) % TRAMPOLINE_STRIDE;
       uint64_t code, back;
-      memcpy(&code, &host_.trampolines()[slot - TRAMPOLINE_BASE], sizeof(code));
-      memcpy(&back, &host_.trampolines()[slot - TRAMPOLINE_BASE + 8], sizeof(back));
+      const auto trampoline = host_.trampolines().subspan(slot - TRAMPOLINE_BASE);
+      memcpy(&code, &trampoline[kTrampolinePointer], sizeof(code));
+      memcpy(&back, &trampoline[kTrampolineBack], sizeof(back));
       CVISOR_CHECK(code > slot && code <= entry && entry < slot + TRAMPOLINE_STRIDE);
       CVISOR_CHECK(back >= ip && back <= ip + 8);
     }

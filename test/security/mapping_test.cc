@@ -29,6 +29,7 @@ std::vector<Piece> Pieces() {
           {"the text", Text()},
           {"the filters", RegionBase() + STUB_FILTER_OFFSET},
           {"the agent's page", SlabBase()},
+          {"the futex page", SlabBase() + SLAB_FUTEX_OFFSET},
           {"the reply", SlabBase() + SLAB_REPLY_OFFSET},
           {"a thread's page", reinterpret_cast<uint64_t>(Page(0))},
           {"an unused thread's page", reinterpret_cast<uint64_t>(Page(100))},

@@ -47,6 +47,53 @@ TEST(FutexTest, WakeCounts) {
   EXPECT_EQ(woken, 4);
 }
 
+// Often enough for whatever makes a call cheaper that is made often.
+TEST(FutexTest, NoWakeupIsLost) {
+  constexpr uint32_t kTurns = 20000;
+  Word turn = 0;
+  const auto play = [&turn](uint32_t mine) {
+    for (uint32_t i = 0; i < kTurns; ++i) {
+      uint32_t now;
+      while ((now = turn.load()) % 2 != mine) {
+        const long r = Futex(&turn, FUTEX_WAIT_PRIVATE, now);
+        ASSERT_TRUE(r == 0 || errno == EAGAIN) << errno;
+      }
+      turn.store(now + 1);
+      ASSERT_GE(Futex(&turn, FUTEX_WAKE_PRIVATE, 1), 0);
+    }
+  };
+  {
+    ScopedThread other([&] { play(1); });
+    play(0);
+  }
+  EXPECT_EQ(turn.load(), 2 * kTurns);
+  EXPECT_THAT(Futex(&turn, FUTEX_WAKE_PRIVATE, 1), SucceedsWith(0));
+}
+
+TEST(FutexTest, PrivateCallsThatNeedNobodyElse) {
+  Word w = 1;
+  char* const none =
+      static_cast<char*>(mmap(nullptr, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  ASSERT_NE(none, MAP_FAILED);
+  timespec bad = {0, 1000000000};
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_THAT(Futex(&w, FUTEX_WAKE_PRIVATE, 1), SucceedsWith(0));
+    EXPECT_THAT(Futex(&w, FUTEX_WAIT_PRIVATE, 0), FailsWith(EAGAIN));
+    EXPECT_THAT(Futex(&w, FUTEX_WAIT_PRIVATE, 0, &bad), FailsWith(EINVAL));
+    EXPECT_THAT(syscall(SYS_futex, reinterpret_cast<char*>(&w) + 2, FUTEX_WAKE_PRIVATE, 1),
+                FailsWith(EINVAL));
+    EXPECT_THAT(syscall(SYS_futex, reinterpret_cast<char*>(&w) + 2, FUTEX_WAIT_PRIVATE, 1, nullptr),
+                FailsWith(EINVAL));
+    EXPECT_THAT(syscall(SYS_futex, none, FUTEX_WAIT_PRIVATE, 1, nullptr), FailsWith(EFAULT));
+    EXPECT_THAT(syscall(SYS_futex, none, FUTEX_WAKE_PRIVATE, 1), SucceedsWith(0));
+    EXPECT_THAT(syscall(SYS_futex, uint64_t{1} << 63, FUTEX_WAIT_PRIVATE, 1, nullptr),
+                FailsWith(EFAULT));
+    EXPECT_THAT(syscall(SYS_futex, uint64_t{1} << 63, FUTEX_WAKE_PRIVATE, 1), FailsWith(EFAULT));
+    EXPECT_THAT(Futex(&w, FUTEX_WAKE_PRIVATE | FUTEX_CLOCK_REALTIME, 1), FailsWith(ENOSYS));
+  }
+  munmap(none, 4096);
+}
+
 TEST(FutexTest, Timeouts) {
   Word w = 0;
   timespec limit = {0, 20000000};
@@ -91,7 +138,8 @@ TEST(FutexTest, RestartedByHandlersThatSaySo) {
   Word w = 0;
   static std::atomic<int> caught;
   caught = 0;
-  ScopedSigaction action(SIGUSR1, [](int) { ++caught; }, SA_RESTART);
+  ScopedSigaction action(
+      SIGUSR1, [](int) { ++caught; }, SA_RESTART);
   ScopedThread thread([&] { EXPECT_THAT(Futex(&w, FUTEX_WAIT, 0), SucceedsWith(0)); });
   EXPECT_TRUE(WaitUntilBlocked(thread.tid()));
   pthread_kill(thread.handle(), SIGUSR1);
@@ -103,12 +151,10 @@ TEST(FutexTest, RestartedByHandlersThatSaySo) {
 
 TEST(FutexTest, Bitsets) {
   Word w = 0;
-  ScopedThread a([&] {
-    EXPECT_THAT(Futex(&w, FUTEX_WAIT_BITSET, 0, nullptr, nullptr, 1), SucceedsWith(0));
-  });
-  ScopedThread b([&] {
-    EXPECT_THAT(Futex(&w, FUTEX_WAIT_BITSET, 0, nullptr, nullptr, 2), SucceedsWith(0));
-  });
+  ScopedThread a(
+      [&] { EXPECT_THAT(Futex(&w, FUTEX_WAIT_BITSET, 0, nullptr, nullptr, 1), SucceedsWith(0)); });
+  ScopedThread b(
+      [&] { EXPECT_THAT(Futex(&w, FUTEX_WAIT_BITSET, 0, nullptr, nullptr, 2), SucceedsWith(0)); });
   EXPECT_TRUE(WaitUntilBlocked(a.tid()));
   EXPECT_TRUE(WaitUntilBlocked(b.tid()));
   EXPECT_THAT(Futex(&w, FUTEX_WAKE_BITSET, 10, nullptr, nullptr, 4), SucceedsWith(0));
@@ -130,6 +176,18 @@ TEST(FutexTest, Requeue) {
   EXPECT_THAT(FutexN(&w, FUTEX_CMP_REQUEUE, 1, 10, &v, 0), SucceedsWith(3));
   EXPECT_THAT(Futex(&w, FUTEX_WAKE, 10), SucceedsWith(0));
   EXPECT_THAT(Futex(&v, FUTEX_WAKE, 10), SucceedsWith(2));
+}
+
+TEST(FutexTest, TheRequeuedAreFoundWhereTheyAre) {
+  for (int i = 0; i < 20; ++i) {
+    Word from = 0, to = 0;
+    ScopedThread waiter([&] { EXPECT_THAT(Futex(&from, FUTEX_WAIT_PRIVATE, 0), SucceedsWith(0)); });
+    ASSERT_TRUE(WaitUntilBlocked(waiter.tid()));
+    EXPECT_THAT(Futex(&to, FUTEX_WAKE_PRIVATE, 1), SucceedsWith(0));
+    EXPECT_THAT(FutexN(&from, FUTEX_CMP_REQUEUE_PRIVATE, 0, 1, &to, 0), SucceedsWith(1));
+    EXPECT_THAT(Futex(&from, FUTEX_WAKE_PRIVATE, 1), SucceedsWith(0));
+    EXPECT_THAT(Futex(&to, FUTEX_WAKE_PRIVATE, 1), SucceedsWith(1));
+  }
 }
 
 TEST(FutexTest, RequeueCountsOnlyTheWoken) {
@@ -291,9 +349,9 @@ TEST(FutexTest, ClearChildTidWakes) {
   Shared<Word> word;
   *word = 1;
   void* stack = Allocate(65536);
-  const pid_t pid = clone([](void*) { return 0; }, static_cast<char*>(stack) + 65536,
-                          CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD, nullptr, nullptr, nullptr,
-                          word.get());
+  const pid_t pid =
+      clone([](void*) { return 0; }, static_cast<char*>(stack) + 65536,
+            CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD, nullptr, nullptr, nullptr, word.get());
   ASSERT_GT(pid, 0);
   while (*word != 0) Futex(word.get(), FUTEX_WAIT, 1);
   EXPECT_THAT(Wait(pid), ExitedWith(0));
@@ -322,8 +380,8 @@ TEST(FutexTest, FutexWaitv) {
 TEST(ThreadTest, IdsAndTasks) {
   ScopedThread thread([&] {
     EXPECT_NE(gettid(), getpid());
-    EXPECT_EQ(ReadFile("/proc/thread-self/comm"), ReadFile("/proc/self/task/" +
-                                                           std::to_string(gettid()) + "/comm"));
+    EXPECT_EQ(ReadFile("/proc/thread-self/comm"),
+              ReadFile("/proc/self/task/" + std::to_string(gettid()) + "/comm"));
     pthread_setname_np(pthread_self(), "renamed");
     EXPECT_EQ(ReadFile("/proc/thread-self/comm"), "renamed\n");
     EXPECT_NE(ReadFile("/proc/self/comm"), "renamed\n");

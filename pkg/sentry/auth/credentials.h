@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "pkg/base/ref.h"
-#include "pkg/sentry/auth/namespace.h"
+#include "pkg/sentry/auth/user_namespace.h"
 
 namespace cvisor {
 
@@ -23,19 +23,6 @@ using CapSet = uint64_t;
 inline constexpr int kLastCap = CAP_CHECKPOINT_RESTORE;
 inline constexpr CapSet kAllCaps = (uint64_t{1} << (kLastCap + 1)) - 1;
 constexpr CapSet CapBit(int cap) { return uint64_t{1} << cap; }
-
-// A user namespace (user_namespaces(7)). The root one has no parent.
-class UserNamespace : public Namespace {
- public:
-  explicit UserNamespace(Ref<UserNamespace> parent = nullptr, uid_t owner = 0)
-      : parent_(std::move(parent)), owner_(owner) {}
-  const Ref<UserNamespace>& parent() const { return parent_; }
-  uid_t owner() const { return owner_; }
-
- private:
-  const Ref<UserNamespace> parent_;
-  const uid_t owner_;
-};
 
 struct Credentials : RefCounted {
   uid_t ruid = 0, euid = 0, suid = 0, fsuid = 0;
@@ -47,9 +34,24 @@ struct Credentials : RefCounted {
   CapSet bounding = kAllCaps;
   CapSet ambient = 0;
   uint32_t securebits = 0;
-  Ref<UserNamespace> user_ns;
+  Ref<UserNamespace> user_ns = UserNamespace::Root();  // never null
 
-  bool HasCap(int cap) const { return (effective & CapBit(cap)) != 0; }
+  // Which of these a check needs depends on what it protects (user_namespaces(7)). HasCap: what
+  // belongs to the sandbox as a whole: only members of the first user namespace have it.
+  bool HasCap(int cap) const { return user_ns->parent() == nullptr && HasOwnCap(cap); }
+  // What belongs to the thread itself.
+  bool HasOwnCap(int cap) const { return (effective & CapBit(cap)) != 0; }
+  // What belongs to a user namespace, or to a namespace that it owns. Whoever made a user
+  // namespace has all capabilities in it while he is in its parent.
+  bool HasCapIn(const UserNamespace& ns, int cap) const;
+  // What belongs to a file: both owners must be mapped.
+  bool HasCapOver(uid_t uid, gid_t gid, int cap) const;
+  // The credentials of whoever enters a user namespace: all capabilities in it.
+  Ref<Credentials> InUserNamespace(Ref<UserNamespace> ns) const;
+  // The comparison of capabilities in ptrace(2)'s access check; ids are compared besides.
+  bool CapsCover(const Credentials& target) const {
+    return user_ns == target.user_ns && (target.permitted & ~permitted) == 0;
+  }
   // In the file-system sense: fsgid or one of the groups.
   bool InGroup(gid_t gid) const {
     return gid == fsgid || std::find(groups.begin(), groups.end(), gid) != groups.end();

@@ -32,6 +32,8 @@ class Notifier : public Timer {
       : kernel_(kernel), ns_(std::move(ns)), creds_(std::move(creds)), fd_(fd), file_(file) {
     hook_.notifier = this;
     file_.wait_queue()->Register(&hook_, kEventIn | kEventOut | EPOLLPRI);
+    // Files that stand on a host descriptor tell of changes only to those who have asked.
+    file_.Readiness(kEventIn | kEventOut | EPOLLPRI);
   }
   // Nothing is told after this.
   void Stop() {

@@ -37,12 +37,39 @@ bool SameKey(const Key& a, const Key& b) { return a.object == b.object && a.offs
 
 struct Bucket;
 
+// Tells the platform that somebody waits by a key. Made before the word is compared.
+class WaitNote {
+ public:
+  explicit WaitNote(const Key& key)
+      : hold_(key.space != nullptr ? key.hold : nullptr), space_(key.space), addr_(key.offset) {
+    if (space_ != nullptr) space_->NoteFutexWaiters(addr_, 1);
+  }
+  WaitNote(WaitNote&& from) noexcept
+      : hold_(std::move(from.hold_)), space_(std::exchange(from.space_, nullptr)),
+        addr_(from.addr_) {}
+  WaitNote& operator=(WaitNote&& from) noexcept {
+    std::swap(hold_, from.hold_);
+    std::swap(space_, from.space_);
+    std::swap(addr_, from.addr_);
+    return *this;
+  }
+  ~WaitNote() {
+    if (space_ != nullptr) space_->NoteFutexWaiters(addr_, -1);
+  }
+
+ private:
+  Ref<RefCounted> hold_;
+  platform::AddressSpace* space_;
+  UserAddr addr_;
+};
+
 struct FutexWaiter {
-  FutexWaiter(Task& t, Key k, uint32_t b) : task(t), key(std::move(k)), bitset(b) {}
+  FutexWaiter(Task& t, Key k, uint32_t b) : task(t), key(std::move(k)), bitset(b), note(key) {}
 
   Task& task;
   Key key;          // changed by requeue, under both buckets' locks
   uint32_t bitset;
+  WaitNote note;    // of `key`
   bool pi = false;
   uint32_t tid = 0;     // PI: what to store in the word on a hand-over
   const Task* owner = nullptr;  // PI: who holds the lock; only compared
@@ -342,6 +369,9 @@ Result<int> FutexTable::Requeue(Task& t, UserAddr from, UserAddr to, bool privat
   Bucket& a = impl_->BucketOf(from_key);
   Bucket& b = impl_->BucketOf(to_key);
   WakeList wakes;
+  // From before the comparison on, so that nobody is missed who wakes by the new key because of what he sees
+  // of the word.
+  const WaitNote note(to_key);
   TwoBucketLock lock(a, b);
   if (compare != nullptr) {
     ASSIGN_OR_RETURN(const uint32_t value, LoadWord(t, from));
@@ -365,6 +395,7 @@ Result<int> FutexTable::Requeue(Task& t, UserAddr from, UserAddr to, bool privat
       (w->prev != nullptr ? w->prev->next : a.head) = w->next;
       (w->next != nullptr ? w->next->prev : a.tail) = w->prev;
       w->key = to_key;
+      w->note = WaitNote(to_key);
       b.Append(w);
     }
   }

@@ -12,7 +12,7 @@
 
 #include "pkg/base/mutex.h"
 #include "pkg/base/ref.h"
-#include "pkg/sentry/auth/namespace.h"
+#include "pkg/sentry/auth/user_namespace.h"
 #include "pkg/sentry/ipc/message_queue.h"
 #include "pkg/sentry/ipc/semaphore.h"
 #include "pkg/sentry/ipc/shared_memory.h"
@@ -21,6 +21,8 @@ namespace cvisor::kernel {
 
 class IpcNamespace : public Namespace {
  public:
+  IpcNamespace() = default;
+  explicit IpcNamespace(Ref<UserNamespace> owner) { set_user_ns(std::move(owner)); }
   ipc::SharedMemory& shm() { return *shm_; }
   ipc::Semaphores& sem() { return *sem_; }
   ipc::MessageQueues& msg() { return *msg_; }

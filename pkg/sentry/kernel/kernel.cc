@@ -65,7 +65,7 @@ Kernel::Kernel(Options options)
       futexes_(std::make_unique<FutexTable>()),
       timers_(std::make_unique<TimerService>()),
       stub_watch_(MakeRef<StubWatch>(*this)),
-      root_user_ns_(MakeRef<UserNamespace>()),
+      root_user_ns_(UserNamespace::Root()),
       root_pid_ns_(MakeRef<PidNamespace>(nullptr, root_user_ns_)) {
   AppendDmesg(absl::StrFormat("Linux version %s (cvisor application kernel) %s", kRelease,
                               kVersion));
@@ -240,7 +240,7 @@ bool Kernel::MaySignal(Task& sender, Task& target, int sig) {
   const CredsRef from = sender.creds();
   const CredsRef to = target.creds();
   if (from->euid == to->suid || from->euid == to->ruid || from->ruid == to->suid ||
-      from->ruid == to->ruid || from->HasCap(CAP_KILL)) {
+      from->ruid == to->ruid || from->HasCapIn(*to->user_ns, CAP_KILL)) {
     return true;
   }
   return sig == SIGCONT &&

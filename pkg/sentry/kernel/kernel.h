@@ -59,7 +59,11 @@ class UtsNamespace : public Namespace {
     MutexLock lock(mu_);
     domain_ = std::move(s);
   }
-  Ref<UtsNamespace> Copy() const { return MakeRef<UtsNamespace>(hostname(), domainname()); }
+  Ref<UtsNamespace> Copy(Ref<UserNamespace> owner) const {
+    auto copy = MakeRef<UtsNamespace>(hostname(), domainname());
+    copy->set_user_ns(std::move(owner));
+    return copy;
+  }
 
  private:
   mutable Mutex mu_;  // leaf

@@ -107,17 +107,27 @@ std::string NamespaceHandle::Name() const {
   return absl::StrFormat("%s:[%d]", name, number);
 }
 
+Result<uint64_t> NamespaceFile::OpenOwner(Task& t) const {
+  Ref<UserNamespace> owner = UserNamespace::Root();
+  if (const auto user = RefCast<UserNamespace>(handle_.object); user != nullptr) {
+    owner = user->parent();
+  } else if (const auto ns = RefCast<Namespace>(handle_.object); ns != nullptr) {
+    owner = ns->user_ns_ref();
+  }
+  // What is above the caller's own is out of sight.
+  if (owner == nullptr || !owner->IsWithin(*t.creds()->user_ns)) return Errno::kEPERM;
+  return OpenHandle(HandleOf(CLONE_NEWUSER, std::move(owner)));
+}
+
 Result<uint64_t> NamespaceFile::Ioctl(mm::MemoryManager& mm, uint32_t cmd, uint64_t arg) {
   Task* t = Task::Current();
   switch (cmd) {
     case NS_GET_NSTYPE:
       return static_cast<uint64_t>(handle_.kind);
     case NS_GET_USERNS:
-      // There is one user namespace; what is above it is out of sight.
-      if (handle_.kind == CLONE_NEWUSER) return Errno::kEPERM;
-      return OpenHandle(HandleOf(CLONE_NEWUSER, t->kernel().root_user_ns()));
+      return OpenOwner(*t);
     case NS_GET_PARENT: {
-      if (handle_.kind == CLONE_NEWUSER) return Errno::kEPERM;
+      if (handle_.kind == CLONE_NEWUSER) return OpenOwner(*t);
       if (handle_.kind != CLONE_NEWPID) return Errno::kEINVAL;
       const auto ns = RefCast<PidNamespace>(handle_.object);
       // Only what is below the caller's own namespace can be seen.
@@ -129,7 +139,9 @@ Result<uint64_t> NamespaceFile::Ioctl(mm::MemoryManager& mm, uint32_t cmd, uint6
     }
     case NS_GET_OWNER_UID: {
       if (handle_.kind != CLONE_NEWUSER) return Errno::kEINVAL;
-      RETURN_IF_ERROR(mm.CopyOut<uid_t>(arg, RefCast<UserNamespace>(handle_.object)->owner()));
+      RETURN_IF_ERROR(mm.CopyOut<uid_t>(
+          arg, t->creds()->user_ns->Munged(UserNamespace::Kind::kUser,
+                                           RefCast<UserNamespace>(handle_.object)->owner())));
       return 0;
     }
     default:
@@ -144,7 +156,7 @@ Result<NamespaceHandle> NamespaceOf(Task& t, int kind) {
     case CLONE_NEWNET:
       return NamespaceHandle{kind, kTheNetNamespace, nullptr};
     case CLONE_NEWUSER:
-      return HandleOf(kind, t.kernel().root_user_ns());
+      return HandleOf(kind, t.creds()->user_ns);
     case CLONE_NEWPID:
       return HandleOf(kind, Ref<PidNamespace>(&t.pid_ns()));
     case CLONE_NEWIPC:

@@ -32,6 +32,8 @@ class NamespaceFile : public vfs::FileDescription {
   Result<uint64_t> Ioctl(mm::MemoryManager& mm, uint32_t cmd, uint64_t arg) override;
 
  private:
+  // A descriptor of the user namespace that owns this one.
+  Result<uint64_t> OpenOwner(Task& t) const;
   const NamespaceHandle handle_;
 };
 

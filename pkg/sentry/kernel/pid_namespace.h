@@ -27,12 +27,11 @@ class PidNamespace : public Namespace {
   static constexpr pid_t kPidMax = 4194304;
 
   PidNamespace(Ref<PidNamespace> parent, Ref<UserNamespace> user_ns)
-      : parent_(std::move(parent)),
-        user_ns_(std::move(user_ns)),
-        level_(parent_ == nullptr ? 0 : parent_->level_ + 1) {}
+      : parent_(std::move(parent)), level_(parent_ == nullptr ? 0 : parent_->level_ + 1) {
+    set_user_ns(std::move(user_ns));
+  }
 
   const Ref<PidNamespace>& parent() const { return parent_; }
-  const Ref<UserNamespace>& user_ns() const { return user_ns_; }
   int level() const { return level_; }
 
   // Null if there is none. A ThreadGroup is found by the number of its leader.
@@ -60,7 +59,6 @@ class PidNamespace : public Namespace {
   bool InUse(pid_t id) const;
 
   const Ref<PidNamespace> parent_;
-  const Ref<UserNamespace> user_ns_;
   const int level_;
   pid_t last_ = 0;
   ThreadGroup* init_ = nullptr;

@@ -100,6 +100,8 @@ class SignalQueue {
   }
   SignalSet pending() const { return set_; }
   size_t size() const { return queue_.size(); }
+  // The signals in the order they came.
+  const std::deque<siginfo_t>& all() const { return queue_; }
 
  private:
   SignalSet set_ = 0;

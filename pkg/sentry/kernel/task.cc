@@ -67,6 +67,7 @@ void Task::set_name(std::string_view name) {
 
 char Task::StateLetter() const {
   if (tg_->is_zombie() || finished_.load()) return 'Z';
+  if (in_trace_stop_.load(std::memory_order_relaxed)) return 't';
   if (tg_->stopped()) return 'T';
   return state_.load(std::memory_order_relaxed);
 }
@@ -129,9 +130,9 @@ void Task::UnshareFs() {
   fs_.swap(copy);
 }
 
-void Task::UnshareMounts() {
+void Task::UnshareMounts(Ref<UserNamespace> owner) {
   std::map<vfs::Mount*, Ref<vfs::Mount>> moved;
-  auto mounts = fs_->mount_namespace()->Clone(&moved);
+  auto mounts = fs_->mount_namespace()->Clone(std::move(owner), &moved);
   const auto translate = [&](vfs::Path p) {
     if (const auto it = moved.find(p.mount.get()); it != moved.end()) p.mount = it->second;
     return p;

@@ -47,8 +47,10 @@ class Kernel;
 class PidNamespace;
 class Task;
 class ThreadGroup;
+class Tracing;
 class UtsNamespace;
 struct InitialExec;
+struct TraceStop;
 using mm::UserAddr;
 
 // Arguments of clone(2), clone3(2), fork(2), vfork(2).
@@ -121,9 +123,13 @@ class Task : public RefCounted {
   IpcNamespace& ipc() { return *ipc_; }
   void SetCreds(CredsRef creds);
   bool HasCap(int cap) const { return creds()->HasCap(cap); }
+  bool HasOwnCap(int cap) const { return creds()->HasOwnCap(cap); }
+  bool HasCapIn(const UserNamespace& ns, int cap) const { return creds()->HasCapIn(ns, cap); }
   std::atomic<bool> no_new_privs{false};  // written by other threads too: SECCOMP_FILTER_FLAG_TSYNC
   void UnshareFs();
-  void UnshareMounts();  // the FsContext must not be shared: after UnshareFs()
+  // The new namespace is that user namespace's. The FsContext must not be shared: after
+  // UnshareFs().
+  void UnshareMounts(Ref<UserNamespace> owner);
   void UnshareFds();
   void SetUts(Ref<UtsNamespace> uts);
   // Also takes back what SEM_UNDO says: the old namespace's semaphores are out of reach.
@@ -203,6 +209,8 @@ class Task : public RefCounted {
   Ref<RestartBlock> TakeRestartBlock() { return std::exchange(restart_block_, nullptr); }
 
   // --- Life.
+  // The credentials that a thread gets which leaves for a new user namespace. EPERM, ENOSPC.
+  Result<CredsRef> NewUserNamespace() const;
   // Makes and starts the child; returns its number in the caller's namespace.
   Result<pid_t> Clone(const CloneArgs& args);
   // execveat(2): `walk` starts where at_fd is. On success the registers are the new program's.
@@ -219,6 +227,11 @@ class Task : public RefCounted {
   Status EnterStrictSeccomp();
   // 0, or with `all_threads` the number of a thread that cannot follow.
   Result<pid_t> InstallSeccompFilter(std::vector<sock_filter> program, bool all_threads);
+
+  // --- ptrace(2): kernel/trace.h. Whether this task is a tracee. Any thread.
+  bool traced() const { return traced_.load(std::memory_order_relaxed); }
+  // Number of the tracer's thread in `ns`; 0 if there is none. Takes the task mutex.
+  pid_t TracerIn(const PidNamespace& ns) const;
 
   UserAddr clear_child_tid = 0;               // set_tid_address(2)
   UserAddr robust_list = 0;                   // set_robust_list(2)
@@ -248,6 +261,7 @@ class Task : public RefCounted {
   friend class PidNamespace;
   friend class ControllingTerminal;
   friend class ProcessTimers;
+  friend class Tracing;
   friend class TaskPeer;  // tests
 
   Task(Kernel& kernel, Ref<ThreadGroup> tg, Ref<Container> container);
@@ -256,6 +270,7 @@ class Task : public RefCounted {
 
   // task_run.cc
   void HandleSyscall();
+  void StoreResult(uint64_t number, const Result<uint64_t>& result);
   void HandleFault(const platform::Event& event);
   // Undoes Kernel::AdoptTask for a task whose thread never ran.
   void Disown();
@@ -269,10 +284,40 @@ class Task : public RefCounted {
   // task_seccomp.cc
   void SetSeccomp(int mode, Ref<const seccomp::Filter> filter);
   // The call's result if the filters do not let it through.
-  std::optional<Result<uint64_t>> ApplySeccomp(uint64_t number);
+  // A tracer may change the number.
+  std::optional<Result<uint64_t>> ApplySeccomp(uint64_t* number, bool traced_already = false);
+
+  // task_trace.cc: the tracee's side of ptrace(2). Own thread.
+  // Stops until the tracer says how to go on. Returns the signal that it gave; nullopt if nobody traces.
+  std::optional<int> StopForTracer(TraceStop& stop);
+  // PTRACE_EVENT_* with its message. Does nothing if the tracer did not ask for it.
+  void StopForEvent(int event, uint64_t message);
+  // PTRACE_EVENT_CLONE and its like in the parent. `number`: the child's in the parent's namespace.
+  void StopForClone(uint64_t flags, int exit_signal, const Task& child);
+  // execve(2) is done; `old_tid` is what the tracer knew this thread by.
+  void StopForExec(pid_t old_tid);
+  // Signal-delivery-stop. False if the signal is not to be delivered (now).
+  bool StopForSignal(siginfo_t* info);
+  void StopForHandler();  // a handler begins in a single step
+  void StopForTrap();     // PTRACE_INTERRUPT and its like
+  void StopForGroupStop();
+  // The stops before and after a system call. The first may change the number, and answer the call.
+  std::optional<Result<uint64_t>> StopAtEntry(uint64_t* number);
+  void StopAtExit(uint64_t number);
+  // SECCOMP_RET_TRACE: false if nobody traces.
+  bool StopForSeccomp(uint32_t data);
+  void StopBeforeExit();
+  void TakeTracersRegisters(const arch::Registers& regs);
+  // Single-stepping: before and after the application runs. The second is false if the event was made by
+  // a step that nobody waits for any more.
+  void BeginStep();
+  bool EndStep(const platform::Event& event);
+  // A group stop that this task has still to take part in; signal mutex held.
+  bool StopPending() const;
 
   // task_signals.cc
-  void DeliverSignal(const siginfo_t& info);
+  void DeliverSignal(siginfo_t info);
+  void EnterHandler(int sig, const SignalAction& action);
   void ReportContinued();
   // The next signal of `mask`, taken from the thread's or the process's queue; signal mutex held.
   std::optional<siginfo_t> TakePending(SignalSet mask);
@@ -282,6 +327,8 @@ class Task : public RefCounted {
   Status PushSignalFrame(const siginfo_t& info, const SignalAction& action);
   void EnterGroupStop(int sig);
   void WaitWhileStopped();
+  // Takes part in the group stop: tells the parent if it is complete.
+  void ReportStopped(int sig);
   void UpdateInterruptFlag();  // signal mutex held; own thread, or one that does not run yet
   void ChangeMaskLocked(SignalSet mask);       // signal mutex held
   bool HasDefaultActionPending() const;        // signal mutex held
@@ -336,6 +383,23 @@ class Task : public RefCounted {
   std::atomic<bool> interrupted_{false};  // something for HandleInterrupts() to do
   std::atomic<bool> fatal_{false};        // exit is certain: BlockKillable ends too
   std::atomic<char> state_{'R'};
+
+  // ptrace(2). Own thread:
+  bool trace_calls_ = false;  // stops at system calls
+  bool stepping_ = false, forced_trap_flag_ = false;
+  // Written under the task mutex:
+  std::atomic<bool> traced_{false}, seized_{false}, is_tracer_{false};
+  std::atomic<bool> in_trace_stop_{false};
+  // Task mutex:
+  Task* tracer_ = nullptr;
+  std::vector<Task*> tracees_;
+  uint32_t trace_options_ = 0;  // PTRACE_O_*
+  uint64_t trace_message_ = 0;
+  TraceStop* trace_stop_ = nullptr;  // the stop that it is in; on its thread's stack
+  bool trace_zombie_ = false;        // a dead thread that its tracer has still to wait for
+  // Signal mutex:
+  bool trap_stop_ = false;    // a PTRACE_EVENT_STOP is to come
+  uint64_t stops_taken_ = 0;  // the last ThreadGroup::stops_ that this tracee took part in
 
   // Signal mutex:
   SignalQueue pending_;

@@ -3,6 +3,7 @@
 // clone(2), clone3(2), fork(2), vfork(2).
 
 #include <sched.h>
+#include <sys/ptrace.h>
 
 #include <algorithm>
 
@@ -11,6 +12,7 @@
 #include "pkg/sentry/kernel/pidfd.h"
 #include "pkg/sentry/kernel/task.h"
 #include "pkg/sentry/kernel/thread_group.h"
+#include "pkg/sentry/kernel/trace.h"
 
 #ifndef CLONE_CLEAR_SIGHAND
 #define CLONE_CLEAR_SIGHAND 0x100000000ULL
@@ -23,8 +25,7 @@ namespace cvisor::kernel {
 namespace {
 
 constexpr uint64_t kSupportedNamespaces = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID;
-constexpr uint64_t kOtherNamespaces =
-    CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_NEWTIME;
+constexpr uint64_t kOtherNamespaces = CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_NEWTIME;
 
 Status CheckFlags(const Task& t, const CloneArgs& args) {
   const uint64_t f = args.flags;
@@ -47,7 +48,10 @@ Status CheckFlags(const Task& t, const CloneArgs& args) {
     LogInfo("clone: namespaces %#x are not supported", f & kOtherNamespaces);
     return Errno::kEINVAL;
   }
-  if ((f & kSupportedNamespaces) != 0 && !t.HasCap(CAP_SYS_ADMIN)) return Errno::kEPERM;
+  // Whoever makes a user namespace may make the others in it.
+  if ((f & kSupportedNamespaces) != 0 && (f & CLONE_NEWUSER) == 0 && !t.HasOwnCap(CAP_SYS_ADMIN)) {
+    return Errno::kEPERM;
+  }
   return OkStatus();
 }
 
@@ -99,6 +103,7 @@ void Task::Disown() {
   }
   dead_ = true;
   --tg_->live_tasks_;
+  if (traced()) Tracing::Unlink(*this);
   if (tg_->leader_ == this) {
     tg_->exit_signal_ = 0;
     tg_->Reap();
@@ -107,6 +112,16 @@ void Task::Disown() {
   std::erase(tg_->tasks_, this);
   LeaveTables();
   DecRef();
+}
+
+Result<CredsRef> Task::NewUserNamespace() const {
+  // A root directory of one's own hides files from set-user-ID programs; with the right to make
+  // mounts it would be left.
+  const auto& mounts = fs_->mount_namespace();
+  if (fs_->root() != mounts->FollowMounts(mounts->Root())) return Errno::kEPERM;
+  const CredsRef old = creds();
+  ASSIGN_OR_RETURN(auto ns, UserNamespace::New(*old));
+  return CredsRef(old->InUserNamespace(std::move(ns)));
 }
 
 Result<pid_t> Task::Clone(const CloneArgs& args) {
@@ -121,10 +136,15 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
   }
 
   // What can fail comes first; nothing is visible to others yet.
+  CredsRef child_creds = creds();
+  if ((f & CLONE_NEWUSER) != 0) {
+    ASSIGN_OR_RETURN(child_creds, NewUserNamespace());
+  }
+  const Ref<UserNamespace> user_ns = child_creds->user_ns;
   Ref<ThreadGroup> tg = tg_;
   Ref<PidNamespace> ns = PidNsForChildren();
   if ((f & CLONE_THREAD) == 0) {
-    if ((f & CLONE_NEWPID) != 0) ns = MakeRef<PidNamespace>(ns, creds()->user_ns);
+    if ((f & CLONE_NEWPID) != 0) ns = MakeRef<PidNamespace>(ns, user_ns);
     Ref<SignalHandlers> handlers = tg_->handlers();
     if ((f & CLONE_CLEAR_SIGHAND) != 0) {
       handlers = handlers->CopyCleared();
@@ -146,13 +166,13 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
   RETURN_IF_ERROR(ctx_->CloneInto(*child->ctx_, child->mm_->as()));
 
   child->fs_ = (f & CLONE_FS) != 0 ? fs_ : fs_->Fork();
-  if ((f & CLONE_NEWNS) != 0) child->UnshareMounts();
-  child->uts_ = (f & CLONE_NEWUTS) != 0 ? uts_->Copy() : uts_;
-  child->ipc_ = (f & CLONE_NEWIPC) != 0 ? MakeRef<IpcNamespace>() : ipc_;
+  if ((f & CLONE_NEWNS) != 0) child->UnshareMounts(user_ns);
+  child->uts_ = (f & CLONE_NEWUTS) != 0 ? uts_->Copy(user_ns) : uts_;
+  child->ipc_ = (f & CLONE_NEWIPC) != 0 ? MakeRef<IpcNamespace>(user_ns) : ipc_;
   if ((f & CLONE_SYSVSEM) != 0) {
     child->sem_undo_ = SemUndo();
   }
-  child->creds_ = creds();
+  child->creds_ = std::move(child_creds);
   child->name_ = name();
   child->no_new_privs = no_new_privs.load();
   child->personality = personality;
@@ -221,7 +241,10 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
       tg->JoinGroup(Ref<ProcessGroup>(tg_->group()));
       tg->exit_uid_ = child->creds_->ruid;
     }
-    if (status.ok()) ++kernel_.running_threads_;
+    if (status.ok()) {
+      ++kernel_.running_threads_;
+      if (traced()) Tracing::OnClone(*this, *child, f, args.exit_signal);
+    }
     child->ctx_ready_.store(true);
     if ((f & CLONE_VFORK) != 0) {
       child->vfork_parent_ = Ref<Task>(this);
@@ -256,6 +279,7 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
     return status.error();
   }
   kernel_.forks.fetch_add(1, std::memory_order_relaxed);
+  if (traced()) [[unlikely]] StopForClone(f, args.exit_signal, *child);
 
   if ((f & CLONE_VFORK) != 0) {
     for (;;) {
@@ -266,6 +290,7 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
       // A fatal signal ends the wait; the child then runs on in the memory it shares.
       if (!BlockKillable().ok()) break;
     }
+    if (traced()) [[unlikely]] StopForEvent(PTRACE_EVENT_VFORK_DONE, static_cast<uint64_t>(number));
   }
   return number;
 }

@@ -15,6 +15,7 @@
 #include "pkg/sentry/kernel/task.h"
 #include "pkg/sentry/kernel/thread_group.h"
 #include "pkg/sentry/kernel/timers.h"
+#include "pkg/sentry/kernel/trace.h"
 #include "pkg/sentry/loader/loader.h"
 
 namespace cvisor::kernel {
@@ -43,8 +44,13 @@ Result<ExecCreds> ComputeCreds(const Credentials& old, vfs::FileDescription& fil
   Credentials& c = *out.creds;
   ASSIGN_OR_RETURN(const vfs::Attr attr, file.inode().GetAttr());
   if (may_gain && (file.path().mount->flags.load() & MS_NOSUID) == 0) {
-    if ((attr.mode & S_ISUID) != 0) c.euid = attr.uid;
-    if ((attr.mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP)) c.egid = attr.gid;
+    // Owners that are not mapped in the user namespace mean nobody.
+    const UserNamespace& ns = *c.user_ns;
+    if (ns.FromKernel(UserNamespace::Kind::kUser, attr.uid) &&
+        ns.FromKernel(UserNamespace::Kind::kGroup, attr.gid)) {
+      if ((attr.mode & S_ISUID) != 0) c.euid = attr.uid;
+      if ((attr.mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP)) c.egid = attr.gid;
+    }
   }
   const bool changed_ids = c.euid != old.euid || c.egid != old.egid;
   c.suid = c.fsuid = c.euid;
@@ -53,9 +59,10 @@ Result<ExecCreds> ComputeCreds(const Credentials& old, vfs::FileDescription& fil
   const bool root_rules = (c.securebits & 1) == 0;  // SECBIT_NOROOT
   CapSet file_permitted = 0, file_inheritable = 0;
   bool file_effective = false;
-  if (root_rules && (c.ruid == 0 || c.euid == 0)) {
+  const uint32_t root = c.user_ns->ToKernel(UserNamespace::Kind::kUser, 0).value_or(kNoId);
+  if (root_rules && (c.ruid == root || c.euid == root)) {
     file_permitted = file_inheritable = kAllCaps;
-    file_effective = c.euid == 0;
+    file_effective = c.euid == root;
   }
   const CapSet ambient = c.ambient;
   c.permitted = (old.inheritable & file_inheritable) | (file_permitted & old.bounding) | ambient;
@@ -64,7 +71,7 @@ Result<ExecCreds> ComputeCreds(const Credentials& old, vfs::FileDescription& fil
   c.effective = file_effective ? c.permitted : ambient;
   c.securebits &= ~uint32_t{1u << 4};  // SECBIT_KEEP_CAPS
   out.secure = c.ruid != c.euid || c.rgid != c.egid ||
-               (c.ruid != 0 && (file_effective || (c.permitted & ~ambient) != 0));
+               (c.ruid != root && (file_effective || (c.permitted & ~ambient) != 0));
   return out;
 }
 
@@ -106,11 +113,13 @@ Status Task::Execve(const vfs::WalkContext& walk, int at_fd, std::string_view pa
   request.randomize = (personality & ADDR_NO_RANDOMIZE) == 0;
   ASSIGN_OR_RETURN(loader::Prepared prepared, loader::Prepare(std::move(request)));
 
-  const bool may_gain = !no_new_privs;
+  // Nobody gets a privileged program to play with.
+  const bool may_gain = !no_new_privs && Tracing::MayGainPrivileges(*this);
   const CredsRef old_creds = creds();
   ASSIGN_OR_RETURN(ExecCreds exec_creds,
                    ComputeCreds(*old_creds, *prepared.executable(), may_gain));
 
+  const pid_t old_tid = Tracing::TidForTracer(*this);
   // Sharing memory with other processes (vfork) is fine; other threads of this one end here.
   RETURN_IF_ERROR(KillOtherThreads());
 
@@ -135,10 +144,12 @@ Status Task::Execve(const vfs::WalkContext& walk, int at_fd, std::string_view pa
     old_mm.reset();
     FinishVfork();
   }
-  prepared.identity = {.uid = exec_creds.creds->ruid,
-                       .euid = exec_creds.creds->euid,
-                       .gid = exec_creds.creds->rgid,
-                       .egid = exec_creds.creds->egid,
+  const UserNamespace& ids = *exec_creds.creds->user_ns;
+  using Kind = UserNamespace::Kind;
+  prepared.identity = {.uid = ids.Munged(Kind::kUser, exec_creds.creds->ruid),
+                       .euid = ids.Munged(Kind::kUser, exec_creds.creds->euid),
+                       .gid = ids.Munged(Kind::kGroup, exec_creds.creds->rgid),
+                       .egid = ids.Munged(Kind::kGroup, exec_creds.creds->egid),
                        .secure = exec_creds.secure};
   const auto entry = loader::Load(mm_caller(), *mm_, prepared);
   if (!entry.ok()) {
@@ -182,6 +193,7 @@ Status Task::Execve(const vfs::WalkContext& walk, int at_fd, std::string_view pa
   r.set_sp(entry->sp);
   ctx_->ResetXsave();
   SetRegistersFinal();
+  if (traced()) [[unlikely]] StopForExec(old_tid);
   return OkStatus();
 }
 

@@ -15,6 +15,7 @@
 #include "pkg/sentry/kernel/task.h"
 #include "pkg/sentry/kernel/thread_group.h"
 #include "pkg/sentry/kernel/timers.h"
+#include "pkg/sentry/kernel/trace.h"
 
 namespace cvisor::kernel {
 namespace {
@@ -119,6 +120,7 @@ void Task::ReleaseMm(bool for_exec) {
 }
 
 void Task::ExitNow() {
+  StopBeforeExit();
   fatal_.store(true);
   kernel_.dispatcher().OnExit(*this, exit_status_);
   const auto usage =
@@ -181,14 +183,18 @@ void Task::ExitNow() {
       // Stays in the tables until it is reaped: the process's numbers are its own.
       tg_->exit_status_ = exit_status_;
       tg_->exit_uid_ = creds()->ruid;
+    } else if (traced()) {
+      trace_zombie_ = true;
+      Tracing::NotifyOfExit(*this);
     } else {
       std::erase(tg_->tasks_, this);
       LeaveTables();
       DecRef();  // the tables' reference; the thread still holds one
     }
+    Tracing::ReleaseTracees(*this);
     if (tg_->exec_task_ != nullptr) tg_->exec_task_->Wake();
     last = tg_->live_tasks_ == 0;
-    if (last) tg_->BecomeZombie();
+    if (tg_->Over()) tg_->BecomeZombie();
   }
   // Not under the task mutex, which timers take. Nobody is left to get their signals.
   if (last) tg_->timers().OnExit();
@@ -222,6 +228,7 @@ Status Task::KillOtherThreads() {
   if (!status.ok()) return status;
   Task* old_leader = tg_->leader_;
   if (old_leader == this) return OkStatus();
+  if (old_leader->traced()) Tracing::Unlink(*old_leader);
   // Linux: the thread that calls execve takes over the leader's number.
   std::erase(tg_->tasks_, old_leader);
   old_leader->LeaveTables();

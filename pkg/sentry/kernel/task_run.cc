@@ -72,8 +72,10 @@ void Task::Run() {
   tg_->timers().OnCpuTime();  // an inherited RLIMIT_CPU is watched from the start
   for (;;) {
     if (interrupted_.load(std::memory_order_acquire) && !HandleInterrupts()) break;
+    if (stepping_) [[unlikely]] BeginStep();
     const platform::Event event = ctx_->SwitchLazily(
         mm_->as(), &regs_, std::exchange(regs_changed_, platform::Changed::kNothing));
+    if (stepping_ && !EndStep(event)) [[unlikely]] continue;
     switch (event.kind) {
       case platform::Event::kSyscall:
         HandleSyscall();
@@ -95,13 +97,18 @@ void Task::Run() {
 }
 
 void Task::HandleSyscall() {
-  const uint64_t number = regs_.orig_rax;
+  uint64_t number = regs_.orig_rax;
   registers_final_ = false;
   std::optional<Result<uint64_t>> refused;
-  if (seccomp_mode() != 0) [[unlikely]] refused = ApplySeccomp(number);
+  if (trace_calls_) [[unlikely]] refused = StopAtEntry(&number);
+  if (seccomp_mode() != 0 && !refused) [[unlikely]] refused = ApplySeccomp(&number);
   const Result<uint64_t> result =
       refused ? *refused : kernel_.dispatcher().Dispatch(*this, number);
-  if (registers_final_) return;
+  if (!registers_final_) StoreResult(number, result);
+  if (trace_calls_ || stepping_) [[unlikely]] StopAtExit(number);
+}
+
+void Task::StoreResult(uint64_t number, const Result<uint64_t>& result) {
   if (regs_changed_ == platform::Changed::kNothing) regs_changed_ = platform::Changed::kResult;
   regs_.orig_rax = ~uint64_t{0};
   if (result.ok()) {

@@ -107,7 +107,8 @@ Result<pid_t> Task::InstallSeccompFilter(std::vector<sock_filter> program, bool 
   return 0;
 }
 
-std::optional<Result<uint64_t>> Task::ApplySeccomp(uint64_t number) {
+std::optional<Result<uint64_t>> Task::ApplySeccomp(uint64_t* call_number, bool traced_already) {
+  const uint64_t number = *call_number;
   if (seccomp_mode() == SECCOMP_MODE_STRICT) {
     if (AllowedInStrictMode(number)) return std::nullopt;
     LogInfo("seccomp: task %d made call %d in strict mode", tid(), number);
@@ -130,7 +131,13 @@ std::optional<Result<uint64_t>> Task::ApplySeccomp(uint64_t number) {
     case SECCOMP_RET_LOG:
       LogInfo("seccomp: task %d \"%s\" made call %d", tid(), name(), number);
       return std::nullopt;
-    case SECCOMP_RET_TRACE:       // nobody traces
+    case SECCOMP_RET_TRACE:
+      // After the tracer had its say the filter is asked again about what it made of the call.
+      if (traced_already) return std::nullopt;
+      if (!StopForSeccomp(value)) return Result<uint64_t>(Errno::kENOSYS);
+      *call_number = regs_.orig_rax;
+      if (static_cast<int64_t>(*call_number) < 0) return Result<uint64_t>(regs_.rax);
+      return ApplySeccomp(call_number, /*traced_already=*/true);
     case SECCOMP_RET_USER_NOTIF:  // nobody listens
       return Result<uint64_t>(Errno::kENOSYS);
     case SECCOMP_RET_ERRNO:

@@ -25,7 +25,7 @@ void Task::InterruptLocked() {
 
 void Task::UpdateInterruptFlag() {
   const SignalSet deliverable = (pending_.pending() | tg_->pending_.pending()) & ~blocked_;
-  interrupted_.store(exit_requested_ || tg_->group_exiting_ || tg_->stop_requested_ ||
+  interrupted_.store(exit_requested_ || tg_->group_exiting_ || StopPending() || trap_stop_ ||
                          tg_->continue_notice_ || deliverable != 0,
                      std::memory_order_release);
 }
@@ -142,7 +142,7 @@ void Task::ExitGroup(int status) { tg_->KillAll(status); }
 bool Task::HandleInterrupts() {
   for (;;) {
     std::optional<siginfo_t> info;
-    bool stop = false, report_continue = false;
+    bool stop = false, report_continue = false, trap = false;
     {
       MutexLock lock(tg_->signal_mutex());
       if (exit_requested_ || tg_->group_exiting_) {
@@ -150,8 +150,9 @@ bool Task::HandleInterrupts() {
         return false;
       }
       report_continue = std::exchange(tg_->continue_notice_, false);
-      stop = tg_->stop_requested_;
-      if (!stop && !report_continue) {
+      stop = StopPending();
+      if (!report_continue) trap = std::exchange(trap_stop_, false) && !stop;
+      if (!stop && !report_continue && !trap) {
         continues_seen_ = tg_->continues_;
         info = TakePending(~blocked_);
       }
@@ -161,7 +162,15 @@ bool Task::HandleInterrupts() {
       continue;
     }
     if (stop) {
-      WaitWhileStopped();
+      if (traced()) {
+        StopForGroupStop();
+      } else {
+        WaitWhileStopped();
+      }
+      continue;
+    }
+    if (trap) {
+      StopForTrap();
       continue;
     }
     if (!info.has_value()) break;
@@ -202,7 +211,8 @@ void Task::PrepareSyscallRestart(const SignalAction* action) {
   r.set_ip(r.ip() - arch::kSyscallInstructionSize);
 }
 
-void Task::DeliverSignal(const siginfo_t& info) {
+void Task::DeliverSignal(siginfo_t info) {
+  if (traced() && !StopForSignal(&info)) [[unlikely]] return;
   const int sig = info.si_signo;
   SignalAction action;
   bool unkillable;
@@ -225,16 +235,8 @@ void Task::DeliverSignal(const siginfo_t& info) {
       ForceSignal(MakeKernelInfo(SIGSEGV));
       return;
     }
-    MutexLock lock(tg_->signal_mutex());
-    if ((action.flags & SA_RESETHAND) != 0) {
-      SignalAction dfl = action;
-      dfl.handler = 0;
-      tg_->handlers_->Exchange(sig, dfl);
-    }
-    has_saved_mask_ = false;  // it is in the frame now
-    SignalSet mask = blocked_ | action.mask;
-    if ((action.flags & SA_NODEFER) == 0) mask |= SignalBit(sig);
-    ChangeMaskLocked(mask & ~kUnblockable);
+    EnterHandler(sig, action);
+    if (stepping_) [[unlikely]] StopForHandler();
     return;
   }
   switch (DefaultActionOf(sig)) {
@@ -263,12 +265,26 @@ void Task::DeliverSignal(const siginfo_t& info) {
   }
 }
 
+void Task::EnterHandler(int sig, const SignalAction& action) {
+  MutexLock lock(tg_->signal_mutex());
+  if ((action.flags & SA_RESETHAND) != 0) {
+    SignalAction dfl = action;
+    dfl.handler = 0;
+    tg_->handlers_->Exchange(sig, dfl);
+  }
+  has_saved_mask_ = false;  // it is in the frame now
+  SignalSet mask = blocked_ | action.mask;
+  if ((action.flags & SA_NODEFER) == 0) mask |= SignalBit(sig);
+  ChangeMaskLocked(mask & ~kUnblockable);
+}
+
 void Task::EnterGroupStop(int sig) {
   MutexLock lock(tg_->signal_mutex());
   if (tg_->group_exiting_ || tg_->stop_requested_) return;
   // A SIGCONT that came after the signal was taken from the queue cancels it.
   if (tg_->continues_ != continues_seen_) return;
   tg_->stop_requested_ = true;
+  ++tg_->stops_;
   tg_->stop_signal_ = sig;
   tg_->stopped_tasks_ = 0;
   for (Task* t : tg_->signal_tasks_) t->InterruptLocked();
@@ -285,7 +301,8 @@ void Task::WaitWhileStopped() {
     {
       MutexLock lock(tg_->signal_mutex());
       if (counted && counted_for != tg_->continues_) counted = false;
-      if (!tg_->stop_requested_ || tg_->group_exiting_ || exit_requested_) {
+      // A tracer that came meanwhile wants a stop of its own kind.
+      if (!tg_->stop_requested_ || tg_->group_exiting_ || exit_requested_ || traced()) {
         if (counted) --tg_->stopped_tasks_;
         break;
       }
@@ -301,17 +318,24 @@ void Task::WaitWhileStopped() {
       sig = tg_->stop_signal_;
     }
     if (complete) {
-      MutexLock lock(kernel_.task_mutex());
-      // Continued already: its report must not be overwritten.
+      ReportStopped(sig);
       if (!tg_->stopped_.load()) continue;
-      tg_->report_stop_ = true;
-      tg_->report_continue_ = false;
-      tg_->stop_report_signal_ = sig;
-      tg_->NotifyParent(SIGCHLD, CLD_STOPPED, sig);
     }
     parker_.Park(Deadline::Never());
   }
   state_.store('R', std::memory_order_relaxed);
+}
+
+void Task::ReportStopped(int sig) {
+  MutexLock lock(kernel_.task_mutex());
+  // Continued already: its report must not be overwritten.
+  if (!tg_->stopped_.load()) return;
+  tg_->report_stop_ = true;
+  tg_->report_continue_ = false;
+  tg_->stop_report_signal_ = sig;
+  if (tg_->parent_ == nullptr || !tg_->TracedBy(*tg_->parent_)) {
+    tg_->NotifyParent(SIGCHLD, CLD_STOPPED, sig);
+  }
 }
 
 void Task::ReportContinued() {

@@ -8,6 +8,7 @@
 #include "pkg/sentry/kernel/kernel.h"
 #include "pkg/sentry/kernel/task.h"
 #include "pkg/sentry/kernel/timers.h"
+#include "pkg/sentry/kernel/trace.h"
 
 namespace cvisor::kernel {
 namespace {
@@ -131,7 +132,12 @@ Task* ThreadGroup::ChooseTask(int sig) const {
 
 Status ThreadGroup::SendSignalLocked(const siginfo_t& info, Task* only) {
   const int sig = info.si_signo;
-  if (group_exiting_ || signal_tasks_.empty()) return OkStatus();
+  if (signal_tasks_.empty()) return OkStatus();
+  if (group_exiting_) {
+    // Ends a PTRACE_EVENT_EXIT stop.
+    if (sig == SIGKILL) KillAllLocked(SIGKILL);
+    return OkStatus();
+  }
 
   if ((SignalBit(sig) & kStopSignals) != 0) {
     pending_.Discard(SignalBit(SIGCONT));
@@ -143,12 +149,14 @@ Status ThreadGroup::SendSignalLocked(const siginfo_t& info, Task* only) {
   // A blocked signal is kept even if it is ignored: the handler may change before it is unblocked.
   const Task* judge = only != nullptr ? only : signal_tasks_.front();
   const bool blocked = (judge->blocked_ & SignalBit(sig)) != 0;
-  if (!blocked && handlers_->Ignores(sig)) {
+  // A tracer wants to see it, whatever becomes of it.
+  const bool wanted = judge->traced() && sig != SIGKILL;
+  if (!blocked && !wanted && handlers_->Ignores(sig)) {
     return OkStatus();
   }
   // The init of a PID namespace is protected from signals it has no handler for; a forced one
   // (SI_KERNEL fault) goes through Task::ForceSignal, which lifts the protection.
-  if (unkillable_ && handlers_->Get(sig).is_default() && !blocked) {
+  if (unkillable_ && handlers_->Get(sig).is_default() && !blocked && !wanted) {
     const bool from_outside = info.si_code == SI_USER && info.si_pid == 0;
     if (!(from_outside && (sig == SIGKILL || sig == SIGSTOP))) return OkStatus();
   }
@@ -179,6 +187,10 @@ void ThreadGroup::KillAll(int status) {
 void ThreadGroup::CheckStub() {
   MutexLock lock(signal_mutex_);
   if (group_exiting_) {
+    // A tracer may look for as long as it likes at one that is about to end.
+    for (const Task* t : signal_tasks_) {
+      if (t->in_trace_stop_.load(std::memory_order_relaxed)) return;
+    }
     if (signal_tasks_.empty() || ++exit_checks_ < kPatience) return;
     if (exit_checks_ == kPatience) LogWarning("process %d does not end: its stub is killed", id());
     for (Task* t : signal_tasks_) {
@@ -199,6 +211,7 @@ void ThreadGroup::KillAllLocked(int status) {
     group_exiting_ = true;
     group_exit_status_ = status;
   }
+  if (status == SIGKILL) kills_.fetch_add(1);
   stop_requested_ = false;
   stopped_.store(false);
   for (Task* t : signal_tasks_) {
@@ -219,6 +232,11 @@ void ThreadGroup::ContinueLocked() {
   ++continues_;
   pending_.Discard(kStopSignals);
   for (Task* t : signal_tasks_) t->pending_.Discard(kStopSignals);
+  for (Task* t : signal_tasks_) {
+    if (!t->seized_.load(std::memory_order_relaxed)) continue;
+    t->trap_stop_ = true;
+    t->InterruptLocked();
+  }
   if (!stop_requested_) return;
   const bool was_stopped = stopped_.exchange(false);
   stop_requested_ = false;
@@ -263,7 +281,7 @@ Result<WaitResult> ThreadGroup::Wait(Task& caller, const WaitOptions& opts) {
         WaitResult r;
         r.pid = child->IdIn(ns);
         r.uid = child->exit_uid_;
-        if (child->zombie_ && (opts.flags & WEXITED) != 0) {
+        if (child->zombie_ && !child->TracedByOther(this) && (opts.flags & WEXITED) != 0) {
           r.status = child->exit_status_;
           if (WIFEXITED(r.status)) {
             r.child_code = CLD_EXITED;
@@ -280,7 +298,7 @@ Result<WaitResult> ThreadGroup::Wait(Task& caller, const WaitOptions& opts) {
           }
           return r;
         }
-        if (child->report_stop_ && child->stopped() && (opts.flags & WSTOPPED) != 0) {
+        if (child->report_stop_ && child->stopped() && !child->TracedBy(*this) && (opts.flags & WSTOPPED) != 0) {
           r.status = (child->stop_report_signal_ << 8) | 0x7f;
           r.child_code = CLD_STOPPED;
           r.child_status = child->stop_report_signal_;
@@ -295,6 +313,7 @@ Result<WaitResult> ThreadGroup::Wait(Task& caller, const WaitOptions& opts) {
           return r;
         }
       }
+      if (auto r = WaitForTracee(caller, opts, &any); r.has_value()) return *r;
     }
     if (!any) return Errno::kECHILD;
     if ((opts.flags & WNOHANG) != 0) return WaitResult{};
@@ -430,13 +449,18 @@ void ThreadGroup::BecomeZombie() {
 }
 
 void ThreadGroup::FinishZombie() {
+  if (TracedByOther(parent_)) {
+    // The tracer first; it lets go when it has waited.
+    Tracing::NotifyOfExit(*leader_);
+    return;
+  }
   if (parent_ == nullptr) {
     if (!awaited_outside_) Reap();  // nobody is left who could wait for it
     return;
   }
   // A parent that ignores SIGCHLD, or said SA_NOCLDWAIT, never waits.
   bool autoreap = false;
-  if (exit_signal_ == SIGCHLD) {
+  if (exit_signal_ == SIGCHLD && !leader_->traced()) {
     const SignalAction action = parent_->GetAction(SIGCHLD);
     autoreap = action.is_ignore() || (action.flags & SA_NOCLDWAIT) != 0;
     if (action.is_ignore()) {
@@ -458,6 +482,7 @@ void ThreadGroup::Reap() {
   if (reaped_) return;
   reaped_ = true;
   const Ref<ThreadGroup> keep(this);
+  if (leader_->traced()) Tracing::Unlink(*leader_);
   if (parent_ != nullptr) parent_->children_.erase(this);
   SetParent(nullptr);
   LeaveGroup();

@@ -15,6 +15,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -144,6 +145,7 @@ class ThreadGroup : public RefCounted {
   friend class ProcessTimers;
   friend class Session;
   friend class Task;
+  friend class Tracing;
 
   ThreadGroup(Kernel& kernel, Ref<Container> container, Ref<PidNamespace> pid_ns,
               Ref<SignalHandlers> handlers, int exit_signal);
@@ -158,6 +160,14 @@ class ThreadGroup : public RefCounted {
   void BecomeZombie();
   void FinishZombie();  // tells the parent, or is reaped at once
   void Reap();
+  // The part of Wait() that is about this process's tracees (kernel/trace_wait.cc).
+  std::optional<WaitResult> WaitForTracee(Task& caller, const WaitOptions& opts, bool* any);
+  // A dead thread that somebody traced goes at last.
+  void ReapThread(Task* t);
+  // The last thread is gone, and so are those that tracers have to wait for.
+  bool Over() const { return live_tasks_ == 0 && tasks_.size() == 1; }
+  bool TracedBy(const ThreadGroup& tg) const;
+  bool TracedByOther(const ThreadGroup* tg) const;
   void NotifyParent(int sig, int code, int status);
   void ReparentChildren();
   ThreadGroup* FindReaper() const;
@@ -213,6 +223,8 @@ class ThreadGroup : public RefCounted {
   bool continue_notice_ = false;  // CLD_CONTINUED is still to be reported
   bool unkillable_ = false;       // init of a PID namespace
   int stop_signal_ = 0;
+  uint64_t stops_ = 0;                // group stops so far
+  std::atomic<uint32_t> kills_{0};  // SIGKILLs so far
   int stopped_tasks_ = 0;
   std::atomic<bool> stopped_{false};
   std::vector<Task*> signal_tasks_;  // tasks_ as seen under the signal mutex

@@ -159,14 +159,14 @@ MemoryManager::Stats MemoryManager::stats() const {
 Result<MemoryManager::FutexKey> MemoryManager::GetFutexKey(UserAddr addr, bool private_futex) {
   if (addr % sizeof(uint32_t) != 0) return Errno::kEINVAL;
   if (!InUserRange(addr, sizeof(uint32_t))) return Errno::kEFAULT;
-  FutexKey key{this, addr, Ref<RefCounted>(this)};
+  FutexKey key{this, addr, Ref<RefCounted>(this), as_.get()};
   if (private_futex) return key;
   ReaderLock lock(mu_);
   const Vma* vma = vmas_.Find(addr);
   if (vma == nullptr || vma->prot == PROT_NONE) return Errno::kEFAULT;
   // Private mappings of files count as anonymous: the word is written, so the page becomes a copy.
   if (!vma->shared) return key;
-  return FutexKey{vma->mappable.get(), vma->offset + (addr - vma->start), vma->mappable};
+  return FutexKey{vma->mappable.get(), vma->offset + (addr - vma->start), vma->mappable, nullptr};
 }
 
 bool MemoryManager::InUserRange(UserAddr addr, uint64_t length) const {

@@ -163,6 +163,8 @@ class MemoryManager : public RefCounted {
     const void* object = nullptr;  // MemoryManager or Mappable
     uint64_t offset = 0;
     Ref<RefCounted> hold;  // keeps `object` alive while somebody waits
+    // Whose address `offset` is, if `object` is a MemoryManager. It lives as long.
+    platform::AddressSpace* space = nullptr;
   };
   Result<FutexKey> GetFutexKey(UserAddr addr, bool private_futex);
 

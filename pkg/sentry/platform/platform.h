@@ -149,6 +149,18 @@ class AddressSpace : public RefCounted {
   // itself what no more than the host's scheduler is asked for. Any thread.
   virtual void ReportAllCalls() {}
 
+  // From now on, in its copies too, the application's code is in memory as the application put it there: who
+  // reads or writes it through ForceCopyIn/Out (a debugger) meets nothing of the platform's. Until Clear().
+  // Called on a thread whose context runs in this address space, between two Switch().
+  virtual void ShowOriginalCode() {}
+
+  // There are `change` (1 or -1) more tasks that wait, or are about to compare the word at `addr` in order to wait, in
+  // futex(2) by that address. A platform may answer a FUTEX_WAKE by itself while there are none. Any thread;
+  // raised before the word is compared, with a full barrier.
+  virtual void NoteFutexWaiters(UserAddr addr, int change) {
+    static_cast<void>(addr), static_cast<void>(change);
+  }
+
   // A copy-on-write copy of everything mapped, for fork(2). Called on a thread whose context runs in
   // this address space.
   virtual Result<Ref<AddressSpace>> Fork(Context& ctx) = 0;

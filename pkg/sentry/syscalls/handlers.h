@@ -71,6 +71,8 @@ HandlerFunction Mbind, SetMempolicy, GetMempolicy, MigratePages, MovePages, SetM
 HandlerFunction Shmget, Shmat, Shmdt, Shmctl;
 // sys_process_vm.cc
 HandlerFunction ProcessVmReadv, ProcessVmWritev;
+// sys_ptrace.cc
+HandlerFunction Ptrace;
 
 // --- Sockets.
 

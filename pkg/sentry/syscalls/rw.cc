@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <sys/resource.h>
 
+#include "pkg/sentry/socket/resumable_source.h"
 #include "pkg/sentry/syscalls/socket_wait.h"
 #include "pkg/sentry/vfs/inotify.h"
 #include "pkg/sentry/vfs/permission.h"
@@ -91,7 +92,8 @@ Result<uint64_t> ReadFile(Task& t, FileDescription& file, IoSink& dst, Offset of
 Result<uint64_t> WriteFile(Task& t, FileDescription& file, IoSource& src, Offset offset, int rwf) {
   const vfs::IoFlags flags{rwf};
   ASSIGN_OR_RETURN(const uint64_t limit, LimitWrite(t, file, src.remaining(), offset, rwf));
-  LimitedSource limited(src, limit);
+  LimitedSource within_limit(src, limit);
+  socket::ResumableSource limited(within_limit);
   // Not what is left in the source decides: /dev/null takes bytes without looking at them.
   const uint64_t wanted = limited.remaining();
   if (wanted != 0) RETURN_IF_ERROR(DropSetId(t, file));

@@ -25,10 +25,24 @@ Result<uint64_t> ChmodAt(Task& t, int dirfd, UserAddr path, mode_t mode, int fla
   return 0;
 }
 
+// The owner that the application means; -1 stays -1.
+Result<uint32_t> NewOwner(Task& t, UserNamespace::Kind kind, uint32_t id) {
+  if (id == kNoId) return id;
+  const auto kernel_id = t.creds()->user_ns->ToKernel(kind, id);
+  return kernel_id ? Result<uint32_t>(*kernel_id) : Errno::kEINVAL;
+}
+
+Status ChangeOwner(Task& t, const vfs::WalkContext& walk, const vfs::Path& path, uid_t uid,
+                   gid_t gid) {
+  ASSIGN_OR_RETURN(const uid_t new_uid, NewOwner(t, UserNamespace::Kind::kUser, uid));
+  ASSIGN_OR_RETURN(const gid_t new_gid, NewOwner(t, UserNamespace::Kind::kGroup, gid));
+  return vfs::ChangeOwner(walk, path, new_uid, new_gid);
+}
+
 Result<uint64_t> ChownAt(Task& t, int dirfd, UserAddr path, uid_t uid, gid_t gid, int flags) {
   if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) return Errno::kEINVAL;
   ASSIGN_OR_RETURN(const Target target, ResolveAt(t, dirfd, path, flags));
-  RETURN_IF_ERROR(vfs::ChangeOwner(target.walk, target.path, uid, gid));
+  RETURN_IF_ERROR(ChangeOwner(t, target.walk, target.path, uid, gid));
   return 0;
 }
 
@@ -104,7 +118,7 @@ Result<uint64_t> Fchownat(Task& t, const SyscallArgs& a) {
 Result<uint64_t> Fchown(Task& t, const SyscallArgs& a) {
   ASSIGN_OR_RETURN(auto file, t.GetFile(a[0].As<int>()));
   RETURN_IF_ERROR(
-      vfs::ChangeOwner(t.WalkFromCwd(), file->path(), a[1].As<uid_t>(), a[2].As<gid_t>()));
+      ChangeOwner(t, t.WalkFromCwd(), file->path(), a[1].As<uid_t>(), a[2].As<gid_t>()));
   return 0;
 }
 

@@ -15,11 +15,27 @@ namespace {
 constexpr uint32_t kUnchanged = ~uint32_t{0};
 constexpr size_t kMaxGroups = 65536;
 
+using Kind = UserNamespace::Kind;
+
+// What the application calls an id, and back: EINVAL for one that is not mapped in its user
+// namespace.
+uint32_t Shown(const Credentials& c, Kind kind, uint32_t id) { return c.user_ns->Munged(kind, id); }
+Result<uint32_t> Given(Task& t, Kind kind, uint32_t id) {
+  const auto kernel_id = t.creds()->user_ns->ToKernel(kind, id);
+  return kernel_id ? Result<uint32_t>(*kernel_id) : Errno::kEINVAL;
+}
+// The same, when -1 stands for no change.
+Result<uint32_t> GivenOrUnchanged(Task& t, Kind kind, uint32_t id) {
+  return id == kUnchanged ? Result<uint32_t>(kUnchanged) : Given(t, kind, id);
+}
+
 // What changing user ids does to capabilities: capabilities(7), "Effect of user ID changes".
 void AdjustCaps(const Task& t, const Credentials& old, Credentials* c) {
   if ((c->securebits & SECBIT_NO_SETUID_FIXUP) != 0) return;
-  const bool had_root = old.ruid == 0 || old.euid == 0 || old.suid == 0;
-  const bool has_root = c->ruid == 0 || c->euid == 0 || c->suid == 0;
+  // Root is whoever has number 0 inside; without a map, nobody.
+  const uint32_t root = c->user_ns->ToKernel(Kind::kUser, 0).value_or(kNoId);
+  const bool had_root = old.ruid == root || old.euid == root || old.suid == root;
+  const bool has_root = c->ruid == root || c->euid == root || c->suid == root;
   if (had_root && !has_root) {
     if (!t.keep_caps && (c->securebits & SECBIT_KEEP_CAPS) == 0) {
       c->permitted = 0;
@@ -27,8 +43,8 @@ void AdjustCaps(const Task& t, const Credentials& old, Credentials* c) {
     }
     c->ambient = 0;
   }
-  if (old.euid == 0 && c->euid != 0) c->effective = 0;
-  if (old.euid != 0 && c->euid == 0) c->effective = c->permitted;
+  if (old.euid == root && c->euid != root) c->effective = 0;
+  if (old.euid != root && c->euid == root) c->effective = c->permitted;
 }
 
 constexpr CapSet kFileCaps = CapBit(CAP_CHOWN) | CapBit(CAP_MKNOD) | CapBit(CAP_DAC_OVERRIDE) |
@@ -56,17 +72,28 @@ Result<uint64_t> CommitGids(Task& t, const Credentials& old, Ref<Credentials> c)
 
 }  // namespace
 
-Result<uint64_t> Getuid(Task& t, const SyscallArgs&) { return t.creds()->ruid; }
-Result<uint64_t> Geteuid(Task& t, const SyscallArgs&) { return t.creds()->euid; }
-Result<uint64_t> Getgid(Task& t, const SyscallArgs&) { return t.creds()->rgid; }
-Result<uint64_t> Getegid(Task& t, const SyscallArgs&) { return t.creds()->egid; }
+Result<uint64_t> Getuid(Task& t, const SyscallArgs&) {
+  const CredsRef c = t.creds();
+  return Shown(*c, Kind::kUser, c->ruid);
+}
+Result<uint64_t> Geteuid(Task& t, const SyscallArgs&) {
+  const CredsRef c = t.creds();
+  return Shown(*c, Kind::kUser, c->euid);
+}
+Result<uint64_t> Getgid(Task& t, const SyscallArgs&) {
+  const CredsRef c = t.creds();
+  return Shown(*c, Kind::kGroup, c->rgid);
+}
+Result<uint64_t> Getegid(Task& t, const SyscallArgs&) {
+  const CredsRef c = t.creds();
+  return Shown(*c, Kind::kGroup, c->egid);
+}
 
 Result<uint64_t> Setuid(Task& t, const SyscallArgs& a) {
-  const auto uid = a[0].As<uint32_t>();
-  if (uid == kUnchanged) return Errno::kEINVAL;
+  ASSIGN_OR_RETURN(const uint32_t uid, Given(t, Kind::kUser, a[0].As<uint32_t>()));
   const CredsRef old = t.creds();
   auto c = old->Copy();
-  if (old->HasCap(CAP_SETUID)) {
+  if (old->HasOwnCap(CAP_SETUID)) {
     c->ruid = c->suid = uid;
   } else if (uid != old->ruid && uid != old->suid) {
     return Errno::kEPERM;
@@ -76,11 +103,10 @@ Result<uint64_t> Setuid(Task& t, const SyscallArgs& a) {
 }
 
 Result<uint64_t> Setgid(Task& t, const SyscallArgs& a) {
-  const auto gid = a[0].As<uint32_t>();
-  if (gid == kUnchanged) return Errno::kEINVAL;
+  ASSIGN_OR_RETURN(const uint32_t gid, Given(t, Kind::kGroup, a[0].As<uint32_t>()));
   const CredsRef old = t.creds();
   auto c = old->Copy();
-  if (old->HasCap(CAP_SETGID)) {
+  if (old->HasOwnCap(CAP_SETGID)) {
     c->rgid = c->sgid = gid;
   } else if (gid != old->rgid && gid != old->sgid) {
     return Errno::kEPERM;
@@ -90,9 +116,10 @@ Result<uint64_t> Setgid(Task& t, const SyscallArgs& a) {
 }
 
 Result<uint64_t> Setreuid(Task& t, const SyscallArgs& a) {
-  const auto ruid = a[0].As<uint32_t>(), euid = a[1].As<uint32_t>();
+  ASSIGN_OR_RETURN(const uint32_t ruid, GivenOrUnchanged(t, Kind::kUser, a[0].As<uint32_t>()));
+  ASSIGN_OR_RETURN(const uint32_t euid, GivenOrUnchanged(t, Kind::kUser, a[1].As<uint32_t>()));
   const CredsRef old = t.creds();
-  const bool cap = old->HasCap(CAP_SETUID);
+  const bool cap = old->HasOwnCap(CAP_SETUID);
   auto c = old->Copy();
   if (ruid != kUnchanged) {
     if (!cap && ruid != old->ruid && ruid != old->euid) return Errno::kEPERM;
@@ -108,9 +135,10 @@ Result<uint64_t> Setreuid(Task& t, const SyscallArgs& a) {
 }
 
 Result<uint64_t> Setregid(Task& t, const SyscallArgs& a) {
-  const auto rgid = a[0].As<uint32_t>(), egid = a[1].As<uint32_t>();
+  ASSIGN_OR_RETURN(const uint32_t rgid, GivenOrUnchanged(t, Kind::kGroup, a[0].As<uint32_t>()));
+  ASSIGN_OR_RETURN(const uint32_t egid, GivenOrUnchanged(t, Kind::kGroup, a[1].As<uint32_t>()));
   const CredsRef old = t.creds();
-  const bool cap = old->HasCap(CAP_SETGID);
+  const bool cap = old->HasOwnCap(CAP_SETGID);
   auto c = old->Copy();
   if (rgid != kUnchanged) {
     if (!cap && rgid != old->rgid && rgid != old->egid) return Errno::kEPERM;
@@ -130,9 +158,9 @@ Result<uint64_t> Setresuid(Task& t, const SyscallArgs& a) {
   auto c = old->Copy();
   uid_t* const fields[] = {&c->ruid, &c->euid, &c->suid};
   for (int i = 0; i < 3; ++i) {
-    const auto uid = a[i].As<uint32_t>();
+    ASSIGN_OR_RETURN(const uint32_t uid, GivenOrUnchanged(t, Kind::kUser, a[i].As<uint32_t>()));
     if (uid == kUnchanged) continue;
-    if (uid != old->ruid && uid != old->euid && uid != old->suid && !old->HasCap(CAP_SETUID)) {
+    if (uid != old->ruid && uid != old->euid && uid != old->suid && !old->HasOwnCap(CAP_SETUID)) {
       return Errno::kEPERM;
     }
     *fields[i] = uid;
@@ -146,9 +174,9 @@ Result<uint64_t> Setresgid(Task& t, const SyscallArgs& a) {
   auto c = old->Copy();
   gid_t* const fields[] = {&c->rgid, &c->egid, &c->sgid};
   for (int i = 0; i < 3; ++i) {
-    const auto gid = a[i].As<uint32_t>();
+    ASSIGN_OR_RETURN(const uint32_t gid, GivenOrUnchanged(t, Kind::kGroup, a[i].As<uint32_t>()));
     if (gid == kUnchanged) continue;
-    if (gid != old->rgid && gid != old->egid && gid != old->sgid && !old->HasCap(CAP_SETGID)) {
+    if (gid != old->rgid && gid != old->egid && gid != old->sgid && !old->HasOwnCap(CAP_SETGID)) {
       return Errno::kEPERM;
     }
     *fields[i] = gid;
@@ -159,47 +187,50 @@ Result<uint64_t> Setresgid(Task& t, const SyscallArgs& a) {
 
 Result<uint64_t> Getresuid(Task& t, const SyscallArgs& a) {
   const CredsRef c = t.creds();
-  RETURN_IF_ERROR(t.CopyOut(a[0].raw, c->ruid));
-  RETURN_IF_ERROR(t.CopyOut(a[1].raw, c->euid));
-  RETURN_IF_ERROR(t.CopyOut(a[2].raw, c->suid));
+  RETURN_IF_ERROR(t.CopyOut(a[0].raw, Shown(*c, Kind::kUser, c->ruid)));
+  RETURN_IF_ERROR(t.CopyOut(a[1].raw, Shown(*c, Kind::kUser, c->euid)));
+  RETURN_IF_ERROR(t.CopyOut(a[2].raw, Shown(*c, Kind::kUser, c->suid)));
   return 0;
 }
 
 Result<uint64_t> Getresgid(Task& t, const SyscallArgs& a) {
   const CredsRef c = t.creds();
-  RETURN_IF_ERROR(t.CopyOut(a[0].raw, c->rgid));
-  RETURN_IF_ERROR(t.CopyOut(a[1].raw, c->egid));
-  RETURN_IF_ERROR(t.CopyOut(a[2].raw, c->sgid));
+  RETURN_IF_ERROR(t.CopyOut(a[0].raw, Shown(*c, Kind::kGroup, c->rgid)));
+  RETURN_IF_ERROR(t.CopyOut(a[1].raw, Shown(*c, Kind::kGroup, c->egid)));
+  RETURN_IF_ERROR(t.CopyOut(a[2].raw, Shown(*c, Kind::kGroup, c->sgid)));
   return 0;
 }
 
 // setfsuid(2) and setfsgid(2) return the old id whether or not they changed it.
 Result<uint64_t> Setfsuid(Task& t, const SyscallArgs& a) {
-  const auto uid = a[0].As<uint32_t>();
   const CredsRef old = t.creds();
+  const uint32_t uid =
+      old->user_ns->ToKernel(Kind::kUser, a[0].As<uint32_t>()).value_or(kUnchanged);
   if (uid != kUnchanged && uid != old->fsuid &&
-      (uid == old->ruid || uid == old->euid || uid == old->suid || old->HasCap(CAP_SETUID))) {
+      (uid == old->ruid || uid == old->euid || uid == old->suid || old->HasOwnCap(CAP_SETUID))) {
     auto c = old->Copy();
     c->fsuid = uid;
     if ((c->securebits & SECBIT_NO_SETUID_FIXUP) == 0) {
-      if (old->fsuid == 0 && uid != 0) c->effective &= ~kFileCaps;
-      if (old->fsuid != 0 && uid == 0) c->effective |= kFileCaps & c->permitted;
+      const uint32_t root = c->user_ns->ToKernel(Kind::kUser, 0).value_or(kNoId);
+      if (old->fsuid == root && uid != root) c->effective &= ~kFileCaps;
+      if (old->fsuid != root && uid == root) c->effective |= kFileCaps & c->permitted;
     }
     t.SetCreds(std::move(c));
   }
-  return old->fsuid;
+  return Shown(*old, Kind::kUser, old->fsuid);
 }
 
 Result<uint64_t> Setfsgid(Task& t, const SyscallArgs& a) {
-  const auto gid = a[0].As<uint32_t>();
   const CredsRef old = t.creds();
+  const uint32_t gid =
+      old->user_ns->ToKernel(Kind::kGroup, a[0].As<uint32_t>()).value_or(kUnchanged);
   if (gid != kUnchanged && (gid == old->rgid || gid == old->egid || gid == old->sgid ||
-                            gid == old->fsgid || old->HasCap(CAP_SETGID))) {
+                            gid == old->fsgid || old->HasOwnCap(CAP_SETGID))) {
     auto c = old->Copy();
     c->fsgid = gid;
     t.SetCreds(std::move(c));
   }
-  return old->fsgid;
+  return Shown(*old, Kind::kGroup, old->fsgid);
 }
 
 Result<uint64_t> Getgroups(Task& t, const SyscallArgs& a) {
@@ -208,18 +239,22 @@ Result<uint64_t> Getgroups(Task& t, const SyscallArgs& a) {
   const CredsRef c = t.creds();
   if (size == 0) return c->groups.size();
   if (static_cast<size_t>(size) < c->groups.size()) return Errno::kEINVAL;
-  RETURN_IF_ERROR(
-      t.mm().CopyOutBytes(a[1].raw, c->groups.data(), c->groups.size() * sizeof(gid_t)));
+  std::vector<gid_t> shown;
+  for (const gid_t gid : c->groups) shown.push_back(Shown(*c, Kind::kGroup, gid));
+  RETURN_IF_ERROR(t.mm().CopyOutBytes(a[1].raw, shown.data(), shown.size() * sizeof(gid_t)));
   return c->groups.size();
 }
 
 Result<uint64_t> Setgroups(Task& t, const SyscallArgs& a) {
   const CredsRef old = t.creds();
-  if (!old->HasCap(CAP_SETGID)) return Errno::kEPERM;
+  if (!old->HasOwnCap(CAP_SETGID) || !old->user_ns->MaySetgroups()) return Errno::kEPERM;
   const auto size = a[0].As<uint32_t>();
   if (size > kMaxGroups) return Errno::kEINVAL;
   std::vector<gid_t> groups(size);
   RETURN_IF_ERROR(t.mm().CopyInBytes(a[1].raw, groups.data(), size * sizeof(gid_t)));
+  for (gid_t& gid : groups) {
+    ASSIGN_OR_RETURN(gid, Given(t, Kind::kGroup, gid));
+  }
   std::sort(groups.begin(), groups.end());
   auto c = old->Copy();
   c->groups = std::move(groups);
@@ -292,9 +327,9 @@ Result<uint64_t> Capset(Task& t, const SyscallArgs& a) {
   const CapSet inheritable = join(data[0].inheritable, data[1].inheritable);
   if ((permitted & ~old->permitted) != 0) return Errno::kEPERM;
   if ((effective & ~permitted) != 0) return Errno::kEPERM;
-  const CapSet may_inherit =
-      old->HasCap(CAP_SETPCAP) ? old->inheritable | old->bounding
-                               : old->inheritable | (old->permitted & old->bounding);
+  const CapSet may_inherit = old->HasOwnCap(CAP_SETPCAP)
+                                 ? old->inheritable | old->bounding
+                                 : old->inheritable | (old->permitted & old->bounding);
   if ((inheritable & ~may_inherit) != 0) return Errno::kEPERM;
   auto c = old->Copy();
   c->effective = effective;

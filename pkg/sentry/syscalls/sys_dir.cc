@@ -80,7 +80,7 @@ Result<uint64_t> GetDirents(Task& t, const SyscallArgs& a, bool old) {
 
 Status EnterDirectory(Task& t, const vfs::WalkContext& walk, const vfs::Path& path, bool as_root) {
   RETURN_IF_ERROR(vfs::CheckAccess(walk, path, vfs::kMayExec));
-  if (as_root && !t.HasCap(CAP_SYS_CHROOT)) return Errno::kEPERM;
+  if (as_root && !t.HasOwnCap(CAP_SYS_CHROOT)) return Errno::kEPERM;
   if (as_root) {
     t.fs().set_root(path);
   } else {

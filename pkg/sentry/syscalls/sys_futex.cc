@@ -169,7 +169,8 @@ Result<uint64_t> GetRobustList(Task& t, const SyscallArgs& a) {
       const bool same = mine->ruid == theirs->euid && mine->ruid == theirs->suid &&
                         mine->ruid == theirs->ruid && mine->rgid == theirs->egid &&
                         mine->rgid == theirs->sgid && mine->rgid == theirs->rgid;
-      if (!same && !mine->HasCap(CAP_SYS_PTRACE)) return Errno::kEPERM;
+      if ((!same || !mine->CapsCover(*theirs)) && !mine->HasCapIn(*theirs->user_ns, CAP_SYS_PTRACE))
+        return Errno::kEPERM;
     }
     list = target->robust_list;
   }

@@ -1,7 +1,7 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// mount(2), umount2(2), pivot_root(2). Everybody who may mount has CAP_SYS_ADMIN in the sandbox: it
-// means nothing outside.
+// mount(2), umount2(2), pivot_root(2). Everybody who may mount has CAP_SYS_ADMIN in the user
+// namespace that owns his mount namespace: it means nothing outside of the sandbox.
 
 #include <fcntl.h>
 #include <sys/mount.h>
@@ -10,6 +10,9 @@
 #include <span>
 #include <vector>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "pkg/sentry/kernel/kernel.h"
 #include "pkg/sentry/syscalls/handlers.h"
 #include "pkg/sentry/syscalls/helpers.h"
@@ -47,11 +50,46 @@ Status ChangePropagation(unsigned long flags) {
   return kind == MS_UNBINDABLE ? Status(Errno::kEINVAL) : OkStatus();
 }
 
+bool MayMount(Task& t) { return t.HasCapIn(t.fs().mount_namespace()->user_ns(), CAP_SYS_ADMIN); }
+
+// What a user namespace's root may mount: file systems that hold no more than he could see anyway.
+Status CheckUnprivilegedMount(const vfs::WalkContext& walk, const std::string& type,
+                              unsigned long flags) {
+  if (type == "proc" || type == "sysfs") {
+    return walk.ns->FullyVisible(type, flags) ? OkStatus() : Status(Errno::kEPERM);
+  }
+  return type == "tmpfs" || type == "ramfs" || type == "devpts" || type == "mqueue"
+             ? OkStatus()
+             : Status(Errno::kEPERM);
+}
+
+// Owners in the options are numbers of the caller's user namespace.
+Result<std::string> TranslateOwners(const UserNamespace& ns, const std::string& data) {
+  std::string out;
+  for (const std::string& option : std::vector<std::string>(absl::StrSplit(data, ','))) {
+    if (!out.empty()) out += ',';
+    const bool uid = option.starts_with("uid="), gid = option.starts_with("gid=");
+    uint32_t id;
+    if ((!uid && !gid) || !absl::SimpleAtoi(option.c_str() + 4, &id)) {
+      out += option;
+      continue;
+    }
+    const auto kernel_id =
+        ns.ToKernel(uid ? UserNamespace::Kind::kUser : UserNamespace::Kind::kGroup, id);
+    if (!kernel_id) return Errno::kEINVAL;
+    absl::StrAppend(&out, uid ? "uid=" : "gid=", *kernel_id);
+  }
+  return out;
+}
+
 Status MountNew(const vfs::WalkContext& walk, const vfs::Path& at, const std::string& type,
                 const std::string& source, unsigned long flags, const std::string& data) {
   ASSIGN_OR_RETURN(const vfs::FileSystemType fs_type, vfs::FindFileSystem(type));
   if (!fs_type.user_mountable) return Errno::kEPERM;
-  ASSIGN_OR_RETURN(auto fs, fs_type.make(walk, source, flags, data));
+  const UserNamespace& user_ns = *walk.creds->user_ns;
+  if (user_ns.parent() != nullptr) RETURN_IF_ERROR(CheckUnprivilegedMount(walk, type, flags));
+  ASSIGN_OR_RETURN(const std::string options, TranslateOwners(user_ns, data));
+  ASSIGN_OR_RETURN(auto fs, fs_type.make(walk, source, flags, options));
   ASSIGN_OR_RETURN(auto root, fs->Root());
   RETURN_IF_ERROR(walk.ns->MountAt(at, fs, vfs::Dentry::NewRoot(std::move(root)),
                                    flags & kMountFlags, source));
@@ -86,10 +124,10 @@ Result<uint64_t> Mount(Task& t, const SyscallArgs& a) {
   ASSIGN_OR_RETURN(const std::string data, CopyInData(t, a[4].As<UserAddr>()));
   ASSIGN_OR_RETURN(const Target at, ResolveAt(t, AT_FDCWD, a[1].As<UserAddr>(), 0));
   if ((flags & kMagicMask) == kMagic) flags &= ~kMagicMask;
-  if (!t.HasCap(CAP_SYS_ADMIN)) return Errno::kEPERM;
+  if (!MayMount(t)) return Errno::kEPERM;
 
   if (flags & MS_REMOUNT) {
-    RETURN_IF_ERROR(at.walk.ns->Remount(at.path, flags & kMountFlags));
+    RETURN_IF_ERROR(at.walk.ns->Remount(at.path, flags & kMountFlags, (flags & MS_BIND) != 0));
   } else if (flags & MS_BIND) {
     if (source.empty()) return Errno::kENOENT;
     ASSIGN_OR_RETURN(const vfs::Path from, vfs::Walk(at.walk, source));
@@ -113,14 +151,14 @@ Result<uint64_t> Umount2(Task& t, const SyscallArgs& a) {
   ASSIGN_OR_RETURN(const Target at,
                    ResolveAt(t, AT_FDCWD, a[0].As<UserAddr>(),
                              flags & UMOUNT_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0));
-  if (!t.HasCap(CAP_SYS_ADMIN)) return Errno::kEPERM;
+  if (!MayMount(t)) return Errno::kEPERM;
   if ((flags & MNT_EXPIRE) && (flags & (MNT_FORCE | MNT_DETACH))) return Errno::kEINVAL;
   RETURN_IF_ERROR(at.walk.ns->Unmount(at.path, flags));
   return 0;
 }
 
 Result<uint64_t> PivotRoot(Task& t, const SyscallArgs& a) {
-  if (!t.HasCap(CAP_SYS_ADMIN)) return Errno::kEPERM;
+  if (!MayMount(t)) return Errno::kEPERM;
   ASSIGN_OR_RETURN(const Target root, ResolveAt(t, AT_FDCWD, a[0].As<UserAddr>(), 0));
   ASSIGN_OR_RETURN(const Target old, ResolveAt(t, AT_FDCWD, a[1].As<UserAddr>(), 0));
   if (!S_ISDIR(root.path.inode().type()) || !S_ISDIR(old.path.inode().type())) {

@@ -5,6 +5,8 @@
 #include <linux/capability.h>
 #include <sched.h>
 
+#include <algorithm>
+
 #include "pkg/base/log.h"
 #include "pkg/sentry/kernel/kernel.h"
 #include "pkg/sentry/kernel/namespace_file.h"
@@ -30,27 +32,36 @@ bool HasOtherThreads(Task& t) {
   return t.tg().live_tasks() > 1;
 }
 
-// May the task be in that namespace? Nothing changes yet.
-Status CheckEnter(Task& t, const NamespaceHandle& handle) {
+// May a task with these credentials be in that namespace? Nothing changes yet. `creds` become those
+// that it would have: who enters a user namespace may enter others that it owns in the same call.
+Status CheckEnter(Task& t, const NamespaceHandle& handle, CredsRef* creds) {
+  const Credentials& c = **creds;
+  if (handle.kind == CLONE_NEWUSER) {
+    auto ns = RefCast<UserNamespace>(handle.object);
+    // Not again into the one that it is in: that would give capabilities back.
+    if (ns == c.user_ns || HasOtherThreads(t)) return Errno::kEINVAL;
+    if (!c.HasCapIn(*ns, CAP_SYS_ADMIN)) return Errno::kEPERM;
+    if (t.FsRef()->ref_count() > 2) return Errno::kEINVAL;  // ours and the task's
+    *creds = c.InUserNamespace(std::move(ns));
+    return OkStatus();
+  }
+  const auto ns = RefCast<Namespace>(handle.object);
+  const UserNamespace& owner = ns == nullptr ? *UserNamespace::Root() : ns->user_ns();
+  if (!c.HasCapIn(owner, CAP_SYS_ADMIN) || !c.HasOwnCap(CAP_SYS_ADMIN)) return Errno::kEPERM;
   switch (handle.kind) {
-    case CLONE_NEWUSER:
-      // There is one, and nobody can enter the one that he is in.
-      return Errno::kEINVAL;
     case CLONE_NEWNS:
-      if (!t.HasCap(CAP_SYS_ADMIN) || !t.HasCap(CAP_SYS_CHROOT)) return Errno::kEPERM;
+      if (!c.HasOwnCap(CAP_SYS_CHROOT)) return Errno::kEPERM;
       // The others would stay behind with their root and working directory.
       return HasOtherThreads(t) ? Errno::kEINVAL : OkStatus();
     case CLONE_NEWPID: {
-      if (!t.HasCap(CAP_SYS_ADMIN)) return Errno::kEPERM;
       // Only downwards.
-      for (auto ns = RefCast<kernel::PidNamespace>(handle.object); ns != nullptr;
-           ns = ns->parent()) {
-        if (ns.get() == &t.pid_ns()) return OkStatus();
+      for (auto p = RefCast<kernel::PidNamespace>(handle.object); p != nullptr; p = p->parent()) {
+        if (p.get() == &t.pid_ns()) return OkStatus();
       }
       return Errno::kEINVAL;
     }
     default:
-      return t.HasCap(CAP_SYS_ADMIN) ? OkStatus() : Status(Errno::kEPERM);
+      return OkStatus();
   }
 }
 
@@ -81,26 +92,34 @@ void Enter(Task& t, const NamespaceHandle& handle) {
 
 Result<uint64_t> Unshare(Task& t, const SyscallArgs& a) {
   const uint64_t flags = a[0].raw & 0xffffffff;
-  constexpr uint64_t kKnown =
-      kMadeHere | CLONE_FILES | CLONE_FS | CLONE_SYSVSEM | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM;
+  constexpr uint64_t kKnown = kMadeHere | CLONE_NEWUSER | CLONE_FILES | CLONE_FS | CLONE_SYSVSEM |
+                              CLONE_THREAD | CLONE_SIGHAND | CLONE_VM;
   if ((flags & ~kKnown) != 0) return Errno::kEINVAL;
-  if ((flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)) != 0) {
+  if ((flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM | CLONE_NEWUSER)) != 0) {
     MutexLock lock(t.kernel().task_mutex());
-    if (t.tg().live_tasks() > 1 || t.mm().users() > 1) return Errno::kEINVAL;
+    if (t.tg().live_tasks() > 1) return Errno::kEINVAL;
+    if ((flags & (CLONE_SIGHAND | CLONE_VM)) != 0 && t.mm().users() > 1) return Errno::kEINVAL;
   }
-  if ((flags & kMadeHere) != 0 && !t.HasCap(CAP_SYS_ADMIN)) return Errno::kEPERM;
+  CredsRef creds = t.creds();
+  if ((flags & CLONE_NEWUSER) != 0) {
+    ASSIGN_OR_RETURN(creds, t.NewUserNamespace());
+  } else if ((flags & kMadeHere) != 0 && !creds->HasOwnCap(CAP_SYS_ADMIN)) {
+    return Errno::kEPERM;
+  }
+  const Ref<UserNamespace>& user_ns = creds->user_ns;
   if ((flags & CLONE_NEWPID) != 0) {
     // Once: the children's namespace must be below the task's own.
     if (t.PidNsForChildren().get() != &t.pid_ns()) return Errno::kEINVAL;
     t.SetPidNsForChildren(
-        MakeRef<kernel::PidNamespace>(Ref<kernel::PidNamespace>(&t.pid_ns()), t.creds()->user_ns));
+        MakeRef<kernel::PidNamespace>(Ref<kernel::PidNamespace>(&t.pid_ns()), user_ns));
   }
   if ((flags & CLONE_FILES) != 0) t.UnshareFds();
-  if ((flags & (CLONE_FS | CLONE_NEWNS)) != 0) t.UnshareFs();
-  if ((flags & CLONE_NEWNS) != 0) t.UnshareMounts();
-  if ((flags & CLONE_NEWUTS) != 0) t.SetUts(t.uts().Copy());
+  if ((flags & (CLONE_FS | CLONE_NEWNS | CLONE_NEWUSER)) != 0) t.UnshareFs();
+  if ((flags & CLONE_NEWNS) != 0) t.UnshareMounts(user_ns);
+  if ((flags & CLONE_NEWUTS) != 0) t.SetUts(t.uts().Copy(user_ns));
   if ((flags & CLONE_SYSVSEM) != 0) t.DropSemUndo();
-  if ((flags & CLONE_NEWIPC) != 0) t.SetIpc(MakeRef<kernel::IpcNamespace>());
+  if ((flags & CLONE_NEWIPC) != 0) t.SetIpc(MakeRef<kernel::IpcNamespace>(user_ns));
+  if ((flags & CLONE_NEWUSER) != 0) t.SetCreds(std::move(creds));
   return 0;
 }
 
@@ -127,7 +146,13 @@ Result<uint64_t> Setns(Task& t, const SyscallArgs& a) {
     return Errno::kEINVAL;
   }
   // All or none.
-  for (const auto& handle : handles) RETURN_IF_ERROR(CheckEnter(t, handle));
+  // User namespaces first: what they give counts for the rest.
+  std::stable_sort(handles.begin(), handles.end(), [](const auto& x, const auto& y) {
+    return x.kind == CLONE_NEWUSER && y.kind != CLONE_NEWUSER;
+  });
+  CredsRef creds = t.creds();
+  for (const auto& handle : handles) RETURN_IF_ERROR(CheckEnter(t, handle, &creds));
+  if (creds != t.creds()) t.SetCreds(creds);
   for (const auto& handle : handles) Enter(t, handle);
   return 0;
 }

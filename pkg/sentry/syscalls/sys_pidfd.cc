@@ -86,7 +86,8 @@ Result<uint64_t> PidfdGetfd(Task& t, const SyscallArgs& a) {
   const bool same = mine->fsuid == theirs->euid && mine->fsuid == theirs->ruid &&
                     mine->fsuid == theirs->suid && mine->fsgid == theirs->egid &&
                     mine->fsgid == theirs->rgid && mine->fsgid == theirs->sgid;
-  if (!same && !mine->HasCap(CAP_SYS_PTRACE)) return Errno::kEPERM;
+  if ((!same || !mine->CapsCover(*theirs)) && !mine->HasCapIn(*theirs->user_ns, CAP_SYS_PTRACE))
+    return Errno::kEPERM;
   const auto table = leader->FdTableRef();
   if (table == nullptr) return Errno::kESRCH;
   ASSIGN_OR_RETURN(auto file, table->GetAny(a[1].As<int>()));

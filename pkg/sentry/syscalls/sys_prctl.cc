@@ -61,7 +61,7 @@ Result<uint64_t> SetSecurebits(Task& t, uint64_t bits) {
   // A lock stays, and so does the bit that it locks.
   if ((bits & locks) != locks) return Errno::kEPERM;
   if (((old->securebits ^ bits) & (locks >> 1)) != 0) return Errno::kEPERM;
-  if (!old->HasCap(CAP_SETPCAP)) return Errno::kEPERM;
+  if (!old->HasOwnCap(CAP_SETPCAP)) return Errno::kEPERM;
   auto c = old->Copy();
   c->securebits = static_cast<uint32_t>(bits);
   t.SetCreds(std::move(c));
@@ -71,7 +71,7 @@ Result<uint64_t> SetSecurebits(Task& t, uint64_t bits) {
 Result<uint64_t> DropBoundingCap(Task& t, uint64_t cap) {
   if (cap > kLastCap) return Errno::kEINVAL;
   const CredsRef old = t.creds();
-  if (!old->HasCap(CAP_SETPCAP)) return Errno::kEPERM;
+  if (!old->HasOwnCap(CAP_SETPCAP)) return Errno::kEPERM;
   auto c = old->Copy();
   c->bounding &= ~CapBit(static_cast<int>(cap));
   t.SetCreds(std::move(c));

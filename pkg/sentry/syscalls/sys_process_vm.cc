@@ -7,25 +7,12 @@
 
 #include "pkg/sentry/kernel/kernel.h"
 #include "pkg/sentry/kernel/pid_namespace.h"
+#include "pkg/sentry/kernel/trace.h"
 #include "pkg/sentry/syscalls/handlers.h"
 #include "pkg/sentry/syscalls/helpers.h"
 
 namespace cvisor::syscalls {
 namespace {
-
-// ptrace(2)'s PTRACE_MODE_ATTACH_REALCREDS.
-bool MayAccess(Task& t, Task& target) {
-  if (&t.tg() == &target.tg()) return true;
-  const auto me = t.creds();
-  const auto it = target.creds();
-  if (it == nullptr) return false;
-  if (me->HasCap(CAP_SYS_PTRACE)) return true;
-  const bool same_user = me->ruid == it->euid && me->ruid == it->suid && me->ruid == it->ruid &&
-                         me->rgid == it->egid && me->rgid == it->sgid && me->rgid == it->rgid;
-  const auto mm = target.MmRef();
-  if (!same_user || mm == nullptr || mm->dumpable.load() != 1) return false;
-  return (it->permitted & ~me->permitted) == 0;
-}
 
 Result<Ref<mm::MemoryManager>> TargetMemory(Task& t, pid_t pid) {
   Ref<Task> target;
@@ -37,7 +24,7 @@ Result<Ref<mm::MemoryManager>> TargetMemory(Task& t, pid_t pid) {
   }
   auto memory = target->MmRef();
   if (memory == nullptr) return Errno::kESRCH;
-  if (!MayAccess(t, *target)) return Errno::kEPERM;
+  if (!kernel::Tracing::MayAccess(t, *target, /*fs_ids=*/false)) return Errno::kEPERM;
   return memory;
 }
 

@@ -82,7 +82,7 @@ Result<uint64_t> Prlimit64(Task& t, const SyscallArgs& a) {
     const bool same = mine->ruid == theirs->ruid && mine->ruid == theirs->euid &&
                       mine->ruid == theirs->suid && mine->rgid == theirs->rgid &&
                       mine->rgid == theirs->egid && mine->rgid == theirs->sgid;
-    if (!same && !mine->HasCap(CAP_SYS_RESOURCE)) return Errno::kEPERM;
+    if (!same && !mine->HasCapIn(*theirs->user_ns, CAP_SYS_RESOURCE)) return Errno::kEPERM;
   }
   const kernel::Limit old = target->tg().limits().Get(static_cast<int>(resource));
   if (a[2].raw != 0) {

@@ -54,7 +54,8 @@ Result<Ref<Task>> FindAffinityTarget(Task& t, pid_t pid) {
 
 bool MayChange(Task& t, Task& target) {
   const CredsRef mine = t.creds(), theirs = target.creds();
-  return mine->euid == theirs->euid || mine->euid == theirs->ruid || mine->HasCap(CAP_SYS_NICE);
+  return mine->euid == theirs->euid || mine->euid == theirs->ruid ||
+         mine->HasCapIn(*theirs->user_ns, CAP_SYS_NICE);
 }
 
 Status ApplyPolicy(Task& t, Task& target, int policy, int priority, const int* nice,
@@ -238,7 +239,11 @@ Result<std::vector<Ref<Task>>> PriorityTargets(Task& t, int which, int who) {
       break;
     }
     case PRIO_USER: {
-      const uid_t uid = who == 0 ? t.creds()->ruid : static_cast<uid_t>(who);
+      const CredsRef mine = t.creds();
+      const uid_t uid =
+          who == 0 ? mine->ruid
+                   : mine->user_ns->ToKernel(UserNamespace::Kind::kUser, static_cast<uint32_t>(who))
+                         .value_or(kNoId);
       for (Task* task : t.pid_ns().Tasks()) {
         const CredsRef c = task->creds();
         if (c != nullptr && c->ruid == uid) out.emplace_back(task);

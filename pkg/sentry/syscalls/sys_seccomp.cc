@@ -32,7 +32,7 @@ Result<uint64_t> SetFilter(Task& t, uint32_t flags, UserAddr addr) {
   // The kernel's own struct sock_fprog has the same layout.
   ASSIGN_OR_RETURN(const auto prog, t.CopyIn<sock_fprog>(addr));
   if (prog.len == 0 || prog.len > BPF_MAXINSNS) return Errno::kEINVAL;
-  if (!t.no_new_privs.load() && !t.HasCap(CAP_SYS_ADMIN)) return Errno::kEACCES;
+  if (!t.no_new_privs.load() && !t.HasOwnCap(CAP_SYS_ADMIN)) return Errno::kEACCES;
   if (prog.filter == nullptr) return Errno::kEINVAL;
   if (listener) {
     LogInfo("seccomp: listeners are not supported");

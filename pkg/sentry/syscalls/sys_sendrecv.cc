@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "pkg/sentry/socket/resumable_source.h"
 #include "pkg/sentry/syscalls/handlers.h"
 #include "pkg/sentry/syscalls/socket_args.h"
 #include "pkg/sentry/syscalls/socket_wait.h"
@@ -20,7 +21,8 @@ constexpr int kInternalFlags = 0x08110000;
 constexpr unsigned kMaxMessages = 1024;  // UIO_MAXIOV
 
 // A stream in blocking mode goes on until everything is sent.
-Result<uint64_t> Send(Task& t, socket::Socket& s, IoSource& source, socket::SendArgs& args) {
+Result<uint64_t> Send(Task& t, socket::Socket& s, IoSource& bytes, socket::SendArgs& args) {
+  socket::ResumableSource source(bytes);
   const socket::SocketCaller caller = MakeSocketCaller(t);
   if (s.nonblocking()) args.flags |= MSG_DONTWAIT;
   const bool blocking = !(args.flags & MSG_DONTWAIT);

@@ -61,8 +61,9 @@ Result<uint64_t> CopyOutStat(Task& t, UserAddr addr, const vfs::Attr& attr) {
   st.st_ino = attr.ino;
   st.st_mode = attr.mode;
   st.st_nlink = attr.nlink;
-  st.st_uid = attr.uid;
-  st.st_gid = attr.gid;
+  const UserNamespace& ids = *t.creds()->user_ns;
+  st.st_uid = ids.Munged(UserNamespace::Kind::kUser, attr.uid);
+  st.st_gid = ids.Munged(UserNamespace::Kind::kGroup, attr.gid);
   st.st_rdev = attr.rdev;
   st.st_size = static_cast<off_t>(attr.size);
   st.st_blksize = attr.blksize;
@@ -81,14 +82,14 @@ struct statx_timestamp StatxTime(const timespec& ts) {
   return out;
 }
 
-struct statx MakeStatx(const Found& found) {
+struct statx MakeStatx(const Found& found, const UserNamespace& ids) {
   const vfs::Attr& attr = found.attr;
   struct statx stx = {};
   stx.stx_mask = STATX_BASIC_STATS;
   stx.stx_blksize = attr.blksize;
   stx.stx_nlink = static_cast<uint32_t>(attr.nlink);
-  stx.stx_uid = attr.uid;
-  stx.stx_gid = attr.gid;
+  stx.stx_uid = ids.Munged(UserNamespace::Kind::kUser, attr.uid);
+  stx.stx_gid = ids.Munged(UserNamespace::Kind::kGroup, attr.gid);
   stx.stx_mode = static_cast<uint16_t>(attr.mode);
   stx.stx_ino = attr.ino;
   stx.stx_size = attr.size;
@@ -135,7 +136,8 @@ CredsRef RealCreds(const CredsRef& creds) {
   real->fsuid = creds->ruid;
   real->fsgid = creds->rgid;
   if (!(creds->securebits & SECBIT_NO_SETUID_FIXUP)) {
-    real->effective = creds->ruid == 0 ? creds->permitted : CapSet{0};
+    const auto root = creds->user_ns->ToKernel(UserNamespace::Kind::kUser, 0);
+    real->effective = creds->ruid == root ? creds->permitted : CapSet{0};
   }
   return real;
 }
@@ -207,7 +209,7 @@ Result<uint64_t> Statx(Task& t, const SyscallArgs& a) {
   if ((flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE) return Errno::kEINVAL;
   if (flags & ~kStatFlags) return Errno::kEINVAL;
   ASSIGN_OR_RETURN(const Found found, StatAt(t, a[0].As<int>(), a[1].As<UserAddr>(), flags));
-  RETURN_IF_ERROR(t.CopyOut(a[4].As<UserAddr>(), MakeStatx(found)));
+  RETURN_IF_ERROR(t.CopyOut(a[4].As<UserAddr>(), MakeStatx(found, *t.creds()->user_ns)));
   return 0;
 }
 

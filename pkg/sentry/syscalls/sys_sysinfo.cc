@@ -30,7 +30,7 @@ constexpr size_t kMaxHostName = 64;
 
 Result<std::string> CopyInHostName(Task& t, const SyscallArgs& a) {
   const int length = a[1].As<int>();
-  if (!t.HasCap(CAP_SYS_ADMIN)) return Errno::kEPERM;
+  if (!t.HasCapIn(t.uts().user_ns(), CAP_SYS_ADMIN)) return Errno::kEPERM;
   if (length < 0 || static_cast<size_t>(length) > kMaxHostName) return Errno::kEINVAL;
   std::string name(static_cast<size_t>(length), '\0');
   RETURN_IF_ERROR(t.mm().CopyInBytes(a[0].raw, name.data(), name.size()));

@@ -37,7 +37,7 @@ Status ChangeOwner(const WalkContext& ctx, const Path& path, uid_t uid, gid_t gi
   ASSIGN_OR_RETURN(const Attr attr, path.inode().GetAttr());
   const Credentials& creds = *ctx.creds;
   const bool owner = creds.fsuid == attr.uid;
-  const bool capable = creds.HasCap(CAP_CHOWN);
+  const bool capable = creds.HasCapOver(attr.uid, attr.gid, CAP_CHOWN);
   SetAttr set;
   if (uid != static_cast<uid_t>(-1)) {
     if (!capable && !(owner && uid == attr.uid)) return Errno::kEPERM;

@@ -108,12 +108,20 @@ class Mount : public RefCounted {
 
  private:
   friend class MountNamespace;
+  // A copy of this one, or of a directory in it: with the restrictions that came with it.
+  Ref<Mount> Copy(Ref<Dentry> root) const;
+
   // Guarded by the MountNamespace's lock.
   Ref<Mount> parent_;
   Ref<Dentry> mountpoint_;
   std::vector<Mount*> children_;
   bool detached_ = false;
   bool expiry_mark_ = false;  // MNT_EXPIRE
+  // Of a mount that came from a more privileged mount namespace (mount_namespaces(7)): it must not
+  // be taken away from what it covers, and what it forbids stays forbidden.
+  bool locked_ = false;
+  bool inherited_ = false;
+  unsigned long locked_flags_ = 0;
 };
 
 // mount_namespaces(7): a tree of mounts.
@@ -134,7 +142,11 @@ class MountNamespace : public Namespace {
   // umount2(2): MNT_DETACH, MNT_FORCE, MNT_EXPIRE. EBUSY, EINVAL. `at` must be the caller's only
   // reference: a mount that anybody else refers to is busy.
   Status Unmount(const Path& at, int flags);
-  Status Remount(const Path& at, unsigned long flags);
+  // `bind`: the flags of this mount only, not of the file system. EPERM for what is locked.
+  Status Remount(const Path& at, unsigned long flags, bool bind = true);
+  // Is a whole file system of this type in sight, with nothing mounted over parts of it? Without
+  // one an unprivileged user may not mount it and see more (mount_namespaces(7)).
+  bool FullyVisible(std::string_view type, unsigned long flags) const;
   Status PivotRoot(const Path& new_root, const Path& put_old);
 
   // The mount on top of `path`, or `path` itself when nothing is mounted there.
@@ -150,7 +162,9 @@ class MountNamespace : public Namespace {
   };
   std::vector<Info> List(const Path& root) const;
 
-  Ref<MountNamespace> Clone(std::map<Mount*, Ref<Mount>>* translated) const;
+  // The copy is owned by `owner`. For another owner than this one's, its mounts are locked.
+  Ref<MountNamespace> Clone(Ref<UserNamespace> owner,
+                            std::map<Mount*, Ref<Mount>>* translated) const;
 
  private:
   MountNamespace() = default;

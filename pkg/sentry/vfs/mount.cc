@@ -35,6 +35,13 @@ Mount::~Mount() {
   if (fs->mount_count.fetch_sub(1) == 1) DentryCache::Get().Purge(*fs);
 }
 
+Ref<Mount> Mount::Copy(Ref<Dentry> new_root) const {
+  auto copy = MakeRef<Mount>(NextMountId(), fs, std::move(new_root), flags.load(), source);
+  copy->inherited_ = inherited_;
+  copy->locked_flags_ = locked_flags_;
+  return copy;
+}
+
 bool Mount::readonly() const { return (flags.load() & MS_RDONLY) != 0; }
 
 MountNamespace::MountNamespace(Ref<FileSystem> root_fs, Ref<Dentry> root, unsigned long flags,
@@ -146,11 +153,8 @@ Result<Ref<Mount>> MountNamespace::MountAt(const Path& where, Ref<FileSystem> fs
 }
 
 Result<Ref<Mount>> MountNamespace::BindAt(const Path& where, const Path& from, bool recursive) {
-  auto clone = [](const Mount& m, Ref<Dentry> root) {
-    return MakeRef<Mount>(NextMountId(), m.fs, std::move(root), m.flags.load(), m.source);
-  };
-  Ref<Mount> copy = clone(*from.mount, from.dentry);
   MutexLock lock(mu_);
+  Ref<Mount> copy = from.mount->Copy(from.dentry);
   const Path at = FollowLocked(where);
   RETURN_IF_ERROR(CheckAttached(*at.mount));
   RETURN_IF_ERROR(CheckAttached(*from.mount));
@@ -163,11 +167,17 @@ Result<Ref<Mount>> MountNamespace::BindAt(const Path& where, const Path& from, b
     Ref<Mount> copy_parent;
   };
   std::vector<Todo> copies{{from.mount.get(), copy, nullptr}};
-  for (size_t i = 0; recursive && i < copies.size(); ++i) {
+  for (size_t i = 0; i < copies.size() && (recursive || i == 0); ++i) {
     for (Mount* child : copies[i].original->children_) {
       const Dentry& point = *child->mountpoint_;
       if (i == 0 && !(from.dentry == &point || from.dentry->IsAncestorOf(point))) continue;
-      copies.push_back({child, clone(*child, child->root), copies[i].copy});
+      if (!recursive) {
+        // Without its locked mounts the copy would show what they cover.
+        if (child->locked_) return Errno::kEINVAL;
+        continue;
+      }
+      copies.push_back({child, child->Copy(child->root), copies[i].copy});
+      copies.back().copy->locked_ = child->locked_;
     }
   }
   AttachLocked(copy, at);
@@ -183,6 +193,7 @@ Status MountNamespace::Move(const Path& from, const Path& where) {
   if (from.dentry != from.mount->root || from.mount->parent_ == nullptr) return Errno::kEINVAL;
   RETURN_IF_ERROR(CheckAttached(*from.mount));
   RETURN_IF_ERROR(CheckAttached(*to.mount));
+  if (from.mount->locked_) return Errno::kEINVAL;
   if (to.dentry->deleted()) return Errno::kENOENT;
   if (S_ISDIR(from.inode().type()) != S_ISDIR(to.inode().type())) return Errno::kENOTDIR;
   for (const Mount* m = to.mount.get(); m != nullptr; m = m->parent_.get()) {
@@ -202,6 +213,7 @@ Status MountNamespace::Unmount(const Path& at, int flags) {
   if (at.dentry != at.mount->root) return Errno::kEINVAL;
   RETURN_IF_ERROR(CheckAttached(*at.mount));
   Mount& mount = *at.mount;
+  if (mount.locked_) return Errno::kEINVAL;
   if (mount.parent_ == nullptr) return flags & MNT_DETACH ? Errno::kEINVAL : Errno::kEBUSY;
   if (!(flags & MNT_DETACH)) {
     // The table's reference and the caller's.
@@ -212,10 +224,13 @@ Status MountNamespace::Unmount(const Path& at, int flags) {
   return OkStatus();
 }
 
-Status MountNamespace::Remount(const Path& at, unsigned long flags) {
+Status MountNamespace::Remount(const Path& at, unsigned long flags, bool bind) {
   MutexLock lock(mu_);
   if (at.dentry != at.mount->root) return Errno::kEINVAL;
   RETURN_IF_ERROR(CheckAttached(*at.mount));
+  // The file system is not the caller's, or the mount's restrictions are others' decision.
+  if (at.mount->inherited_ && !bind) return Errno::kEPERM;
+  if ((at.mount->locked_flags_ & ~flags) != 0) return Errno::kEPERM;
   at.mount->flags.store(flags);
   return OkStatus();
 }
@@ -229,7 +244,7 @@ Status MountNamespace::PivotRoot(const Path& new_root, const Path& put_old) {
   RETURN_IF_ERROR(CheckAttached(*put_old.mount));
   if (new_root.dentry->deleted() || put_old.dentry->deleted()) return Errno::kENOENT;
   if (new_root.mount == root_ || put_old.mount == root_) return Errno::kEBUSY;
-  if (new_root.dentry != new_root.mount->root) return Errno::kEINVAL;
+  if (new_root.dentry != new_root.mount->root || new_root.mount->locked_) return Errno::kEINVAL;
   if (!ReachableLocked(put_old, new_root)) return Errno::kEINVAL;
   Ref<Mount> old_root = root_;
   Ref<Mount> mount = new_root.mount;
@@ -238,6 +253,21 @@ Status MountNamespace::PivotRoot(const Path& new_root, const Path& put_old) {
   // Not FollowLocked: pivot_root(".", ".") stacks the old root on the new one.
   AttachLocked(std::move(old_root), put_old);
   return OkStatus();
+}
+
+bool MountNamespace::FullyVisible(std::string_view type, unsigned long flags) const {
+  ReaderLock lock(mu_);
+  std::vector<const Mount*> todo{root_.get()};
+  while (!todo.empty()) {
+    const Mount* m = todo.back();
+    todo.pop_back();
+    todo.insert(todo.end(), m->children_.begin(), m->children_.end());
+    if (m->fs->type_name() != type || !m->children_.empty()) continue;
+    // The root of a file system has no parent.
+    if (m->root->parent() != nullptr) continue;
+    if ((m->flags.load() & MS_RDONLY & ~flags) == 0) return true;
+  }
+  return false;
 }
 
 std::vector<MountNamespace::Info> MountNamespace::List(const Path& root) const {
@@ -268,12 +298,22 @@ std::vector<MountNamespace::Info> MountNamespace::List(const Path& root) const {
   return list;
 }
 
-Ref<MountNamespace> MountNamespace::Clone(std::map<Mount*, Ref<Mount>>* translated) const {
+Ref<MountNamespace> MountNamespace::Clone(Ref<UserNamespace> owner,
+                                          std::map<Mount*, Ref<Mount>>* translated) const {
+  constexpr unsigned long kRestrictions = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+  const bool lock_mounts = owner != user_ns_ref();
   Ref<MountNamespace> ns(new MountNamespace);
+  ns->set_user_ns(std::move(owner));
   ReaderLock lock(mu_);
   MutexLock new_lock(ns->mu_);
-  auto clone = [](const Mount& m) {
-    return MakeRef<Mount>(NextMountId(), m.fs, m.root, m.flags.load(), m.source);
+  const auto clone = [&](const Mount& m) {
+    auto copy = m.Copy(m.root);
+    copy->locked_ = m.locked_ || (lock_mounts && &m != root_.get());
+    if (lock_mounts) {
+      copy->inherited_ = true;
+      copy->locked_flags_ |= m.flags.load() & kRestrictions;
+    }
+    return copy;
   };
   std::vector<std::pair<Mount*, Ref<Mount>>> todo{{root_.get(), clone(*root_)}};
   ns->root_ = todo[0].second;

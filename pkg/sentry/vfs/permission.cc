@@ -17,13 +17,16 @@ Status CheckModeBits(const Attr& attr, const Credentials& creds, int may) {
   }
   if ((granted & may) == may) return OkStatus();
   if (attr.is_dir()) {
-    if (creds.HasCap(CAP_DAC_OVERRIDE)) return OkStatus();
-    if (!(may & kMayWrite) && creds.HasCap(CAP_DAC_READ_SEARCH)) return OkStatus();
+    if (creds.HasCapOver(attr.uid, attr.gid, CAP_DAC_OVERRIDE)) return OkStatus();
+    if (!(may & kMayWrite) && creds.HasCapOver(attr.uid, attr.gid, CAP_DAC_READ_SEARCH))
+      return OkStatus();
     return Errno::kEACCES;
   }
-  if (may == kMayRead && creds.HasCap(CAP_DAC_READ_SEARCH)) return OkStatus();
+  if (may == kMayRead && creds.HasCapOver(attr.uid, attr.gid, CAP_DAC_READ_SEARCH))
+    return OkStatus();
   // Not even root executes what nobody may execute.
-  if ((!(may & kMayExec) || (attr.mode & 0111)) && creds.HasCap(CAP_DAC_OVERRIDE)) {
+  if ((!(may & kMayExec) || (attr.mode & 0111)) &&
+      creds.HasCapOver(attr.uid, attr.gid, CAP_DAC_OVERRIDE)) {
     return OkStatus();
   }
   return Errno::kEACCES;
@@ -44,21 +47,24 @@ Status CheckWritableMount(const Path& path) {
 }
 
 bool OwnsInode(const Attr& attr, const Credentials& creds) {
-  return attr.uid == creds.fsuid || creds.HasCap(CAP_FOWNER);
+  return attr.uid == creds.fsuid || creds.HasCapOver(attr.uid, attr.gid, CAP_FOWNER);
 }
 
 mode_t LimitSetgid(mode_t mode, gid_t gid, const Credentials& creds) {
-  if ((mode & S_ISGID) && !creds.InGroup(gid) && !creds.HasCap(CAP_FSETID)) mode &= ~S_ISGID;
+  if ((mode & S_ISGID) && !creds.InGroup(gid) && !creds.HasCapOver(creds.fsuid, gid, CAP_FSETID)) {
+    mode &= ~S_ISGID;
+  }
   return mode;
 }
 
 mode_t DropPrivilegeBits(const Attr& attr, const Credentials& creds, bool owner_changes) {
   mode_t mode = attr.mode & 07777;
   if (attr.is_dir()) return mode;
-  if (!owner_changes && creds.HasCap(CAP_FSETID)) return mode;
+  if (!owner_changes && creds.HasCapOver(attr.uid, attr.gid, CAP_FSETID)) return mode;
   mode &= ~S_ISUID;
   if (mode & S_ISGID) {
-    const bool may_keep = creds.InGroup(attr.gid) || creds.HasCap(CAP_FSETID);
+    const bool may_keep =
+        creds.InGroup(attr.gid) || creds.HasCapOver(attr.uid, attr.gid, CAP_FSETID);
     if ((mode & S_IXGRP) || !may_keep) mode &= ~S_ISGID;
   }
   return mode;

@@ -155,7 +155,7 @@ TEST(Mounts, BindMoveDetachClone) {
   EXPECT_EQ(w.Cat("/c/sub/f"), "x");
   EXPECT_EQ(w.Cat("/b/sub/f"), "error");
   EXPECT_EQ(w.ctx.ns->List(w.ctx.root).size(), 4u);
-  Ref<MountNamespace> copy = w.ctx.ns->Clone(nullptr);
+  Ref<MountNamespace> copy = w.ctx.ns->Clone(UserNamespace::Root(), nullptr);
   EXPECT_EQ(copy->List(copy->Root()).size(), 4u);
   EXPECT_EQ(w.ctx.ns->Unmount(path("/c"), 0).error(), Errno::kEBUSY);
   EXPECT_TRUE(w.ctx.ns->Unmount(path("/c"), MNT_DETACH).ok());

@@ -59,7 +59,10 @@ void HostPoller::Arm(PolledFd& polled, EventMask mask) {
     std::thread([this] { Run(); }).detach();
     pthread_sigmask(SIG_SETMASK, &old, nullptr);
   }
-  polled.armed_ |= mask & (EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLRDNORM | EPOLLWRNORM);
+  mask &= EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLRDNORM | EPOLLWRNORM;
+  // A notification that is still to come tells this waiter too.
+  if (mask != 0 && (polled.armed_ & mask) == mask) return;
+  polled.armed_ |= mask;
   epoll_event event{};
   event.events = polled.armed_ | EPOLLONESHOT | EPOLLET;
   event.data.u64 = polled.id_;
@@ -79,8 +82,9 @@ void HostPoller::Run() {
         auto it = fds_.find(events[i].data.u64);
         if (it == fds_.end()) continue;  // removed meanwhile
         polled = it->second;
-        polled->armed_ &= ~mask;
-        if (polled->armed_ != 0 && !(mask & (EPOLLERR | EPOLLHUP))) {  // others wait for the rest
+        // An error or a hang-up wakes everybody, and who still waits asks again.
+        polled->armed_ &= (mask & (EPOLLERR | EPOLLHUP)) != 0 ? 0 : ~mask;
+        if (polled->armed_ != 0) {  // others wait for the rest
           epoll_event event{};
           event.events = polled->armed_ | EPOLLONESHOT | EPOLLET;
           event.data.u64 = polled->id_;

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_format.h"
 #include "pkg/sentry/fs/proc/internal.h"
+#include "pkg/sentry/kernel/trace.h"
 
 namespace cvisor::fs::proc {
 namespace {
@@ -77,16 +78,7 @@ Result<std::string> MagicLink::Target() {
 
 bool MayInspect(Task& target) {
   Task* current = Task::Current();
-  if (current == nullptr || &current->tg() == &target.tg()) return true;
-  const CredsRef mine = current->creds(), theirs = target.creds();
-  if (mine->HasCap(CAP_SYS_PTRACE)) return true;
-  if (mine->fsuid != theirs->euid || mine->fsuid != theirs->suid || mine->fsuid != theirs->ruid ||
-      mine->fsgid != theirs->egid || mine->fsgid != theirs->sgid || mine->fsgid != theirs->rgid) {
-    return false;
-  }
-  const auto mm = target.MmRef();
-  return (mm == nullptr || mm->dumpable.load() == 1) &&
-         (theirs->permitted & ~mine->permitted) == 0;
+  return current == nullptr || kernel::Tracing::MayAccess(*current, target, /*fs_ids=*/true);
 }
 
 Ref<vfs::Inode> FileSystem::MakeRoot() {

@@ -140,17 +140,24 @@ std::string StatusText(FileSystem& fs, Task& t) {
   const auto fs_context = t.FsRef();
   std::string out = absl::StrFormat("Name:\t%s\n", t.name());
   if (fs_context != nullptr) out += absl::StrFormat("Umask:\t%04o\n", fs_context->umask());
-  out += absl::StrFormat("State:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
-                         StateName(t.StateLetter()), r.tgid, r.tid, r.ppid);
-  out += absl::StrFormat("Uid:\t%d\t%d\t%d\t%d\nGid:\t%d\t%d\t%d\t%d\n", c->ruid, c->euid, c->suid,
-                         c->fsuid, c->rgid, c->egid, c->sgid, c->fsgid);
+  out += absl::StrFormat("State:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n",
+                         StateName(t.StateLetter()), r.tgid, r.tid, r.ppid, t.TracerIn(fs.pid_ns()));
+  // As the reader's user namespace calls them.
+  const Task* reader = Task::Current();
+  const Ref<UserNamespace> ids =
+      reader == nullptr ? UserNamespace::Root() : reader->creds()->user_ns;
+  const auto uid = [&](uid_t id) { return ids->Munged(UserNamespace::Kind::kUser, id); };
+  const auto gid = [&](gid_t id) { return ids->Munged(UserNamespace::Kind::kGroup, id); };
+  out += absl::StrFormat("Uid:\t%d\t%d\t%d\t%d\nGid:\t%d\t%d\t%d\t%d\n", uid(c->ruid), uid(c->euid),
+                         uid(c->suid), uid(c->fsuid), gid(c->rgid), gid(c->egid), gid(c->sgid),
+                         gid(c->fsgid));
   // The size of the table that Linux would have: powers of two from 64.
   size_t fd_size = 64;
   if (fds != nullptr) {
     while (fd_size <= static_cast<size_t>(std::max(0, fds->highest()))) fd_size *= 2;
   }
   out += absl::StrFormat("FDSize:\t%d\nGroups:\t", fd_size);
-  for (const gid_t gid : c->groups) out += absl::StrFormat("%d ", gid);
+  for (const gid_t group : c->groups) out += absl::StrFormat("%d ", gid(group));
   out += absl::StrFormat("\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", r.tgid, r.tid,
                          r.pgid, r.sid);
   if (const auto mm = t.MmRef(); mm != nullptr) {

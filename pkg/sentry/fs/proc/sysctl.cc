@@ -87,6 +87,30 @@ constexpr Constant kConstants[] = {
     {"net/unix", "max_dgram_qlen", "10"},
 };
 
+// Read-only values of the sandbox's network namespace, as they are when proc is mounted.
+constexpr const char* kNamespaceValues[] = {
+    "net/ipv4/ip_local_port_range",
+    "net/ipv4/ip_forward",
+    "net/ipv4/ping_group_range",
+    "net/ipv4/tcp_available_congestion_control",
+    "net/ipv4/tcp_fin_timeout",
+    "net/ipv4/tcp_keepalive_time",
+    "net/ipv4/tcp_rmem",
+    "net/ipv4/tcp_wmem",
+    "net/ipv4/tcp_syncookies",
+    "net/ipv6/conf/all/disable_ipv6",
+    "net/ipv6/bindv6only",
+};
+
+std::string ReadHostValue(const std::string& path) {
+  FILE* f = fopen(path.c_str(), "re");
+  char text[256] = "";
+  if (f == nullptr) return text;
+  const size_t n = fread(text, 1, sizeof(text) - 1, f);
+  fclose(f);
+  return std::string(text, n);
+}
+
 }  // namespace
 
 Ref<vfs::Inode> NewSysDir(FileSystem& fs) {
@@ -106,20 +130,28 @@ Ref<vfs::Inode> NewSysDir(FileSystem& fs) {
     dir(std::string_view(path).substr(0, slash))
         ->Add(path.substr(slash + 1), vfs::NewStaticFile(fs, 0444, std::string(c.value) + "\n"));
   }
+  for (const char* name : kNamespaceValues) {
+    const std::string_view path = name;
+    const size_t slash = path.rfind('/');
+    std::string value = ReadHostValue("/proc/sys/" + std::string(path));
+    if (value.empty()) continue;
+    dir(path.substr(0, slash))
+        ->Add(std::string(path.substr(slash + 1)), vfs::NewStaticFile(fs, 0444, std::move(value)));
+  }
+  dir("net/ipv4")->Add("ip_unprivileged_port_start", vfs::NewStaticFile(fs, 0444, "1024\n"));
   auto kernel_dir = dir("kernel");
   AddIpcLimits(fs, *kernel_dir, *dir("fs/mqueue"));
-  kernel_dir->Add("hostname", vfs::NewFunctionFile(
-                                  fs, 0644,
-                                  []() -> Result<std::string> {
-                                    return Task::Current()->uts().hostname() + "\n";
-                                  },
-                                  [](std::string_view data) -> cvisor::Status {
-                                    Task* t = Task::Current();
-                                    if (!t->HasCap(CAP_SYS_ADMIN)) return Errno::kEPERM;
-                                    t->uts().set_hostname(
-                                        std::string(TrimNewline(data).substr(0, 64)));
-                                    return OkStatus();
-                                  }));
+  kernel_dir->Add(
+      "hostname",
+      vfs::NewFunctionFile(
+          fs, 0644,
+          []() -> Result<std::string> { return Task::Current()->uts().hostname() + "\n"; },
+          [](std::string_view data) -> cvisor::Status {
+            Task* t = Task::Current();
+            if (!t->HasCap(CAP_SYS_ADMIN)) return Errno::kEPERM;
+            t->uts().set_hostname(std::string(TrimNewline(data).substr(0, 64)));
+            return OkStatus();
+          }));
   kernel_dir->Add("domainname", vfs::NewFunctionFile(fs, 0444, []() -> Result<std::string> {
                     return Task::Current()->uts().domainname() + "\n";
                   }));

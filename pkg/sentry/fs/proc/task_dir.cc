@@ -119,7 +119,25 @@ std::string SyscallLine(Task& t) {
   return nr < 0 ? "running\n" : absl::StrFormat("%d\n", nr);
 }
 
-std::string IdMap() { return absl::StrFormat("%10d %10d %10u\n", 0, 0, 4294967295u); }
+template <UserNamespace::Kind kind>
+std::string ReadIdMap(Task& t) {
+  const Task* reader = Task::Current();
+  const Ref<UserNamespace> ns = t.creds()->user_ns;
+  return ns->ReadMap(kind, reader == nullptr ? *ns : *reader->creds()->user_ns);
+}
+
+template <UserNamespace::Kind kind>
+Status WriteIdMap(Task& t, std::string_view data) {
+  const Task* writer = Task::Current();
+  if (writer == nullptr) return Errno::kEPERM;
+  return t.creds()->user_ns->WriteMap(kind, *writer->creds(), data);
+}
+
+Status WriteSetgroups(Task& t, std::string_view data) {
+  const Task* writer = Task::Current();
+  if (writer == nullptr) return Errno::kEPERM;
+  return t.creds()->user_ns->WriteSetgroups(*writer->creds(), data);
+}
 
 Result<vfs::Path> ExePath(Task& t) {
   if (!MayInspect(t)) return Errno::kEACCES;
@@ -300,15 +318,15 @@ constexpr FileSpec kFiles[] = {
     {"cmdline", 0444, kCmdline, CVISOR_TEXT(OrEmpty(Cmdline(t)))},
     {"comm", 0644, kComm, CVISOR_TEXT(t.name() + "\n"), SetComm},
     {"environ", 0400, kEnviron, CVISOR_TEXT(OrEmpty(Environ(t))), nullptr, true},
-    {"gid_map", 0644, kGidMap, CVISOR_TEXT(IdMap())},
+    {"gid_map", 0644, kGidMap, CVISOR_TEXT(ReadIdMap<UserNamespace::Kind::kGroup>(t)),
+     WriteIdMap<UserNamespace::Kind::kGroup>},
     {"limits", 0444, kLimits, CVISOR_TEXT(Limits(t))},
     {"loginuid", 0644, kLoginuid, CVISOR_TEXT("4294967295")},
     {"maps", 0444, kMaps, CVISOR_TEXT(Maps(t)), nullptr, true},
     {"mountinfo", 0444, kMountInfo, CVISOR_TEXT(MountInfo(t))},
     {"mounts", 0444, kMounts, CVISOR_TEXT(Mounts(t))},
     {"oom_score", 0444, kOomScore,
-     CVISOR_TEXT(absl::StrFormat("%d\n",
-                                 std::max(0, 666 + t.tg().oom_score_adj.load() * 2 / 3)))},
+     CVISOR_TEXT(absl::StrFormat("%d\n", std::max(0, 666 + t.tg().oom_score_adj.load() * 2 / 3)))},
     {"oom_score_adj", 0644, kOomScoreAdj,
      CVISOR_TEXT(absl::StrFormat("%d\n", t.tg().oom_score_adj.load())), SetOomScoreAdj},
     {"personality", 0400, kPersonality, CVISOR_TEXT(absl::StrFormat("%08x\n", t.personality))},
@@ -316,7 +334,8 @@ constexpr FileSpec kFiles[] = {
      CVISOR_TEXT(absl::StrFormat("%d 0 %d\n", t.UserTimeNs() + t.SystemTimeNs(),
                                  t.voluntary_switches.load()))},
     {"sessionid", 0444, kSessionid, CVISOR_TEXT("4294967295")},
-    {"setgroups", 0644, kSetgroups, CVISOR_TEXT("allow\n")},
+    {"setgroups", 0644, kSetgroups,
+     CVISOR_TEXT(t.creds()->user_ns->setgroups_allowed() ? "allow\n" : "deny\n"), WriteSetgroups},
     {"smaps", 0444, kSmaps, CVISOR_TEXT(Smaps(t, /*rollup=*/false)), nullptr, true},
     {"smaps_rollup", 0444, kRollup, CVISOR_TEXT(Smaps(t, /*rollup=*/true)), nullptr, true},
     {"stat", 0444, kStat, CVISOR_TEXT(Stat(fs, t, thread))},
@@ -324,7 +343,8 @@ constexpr FileSpec kFiles[] = {
     {"status", 0444, kStatus, CVISOR_TEXT(StatusText(fs, t))},
     {"syscall", 0400, kSyscall, CVISOR_TEXT(SyscallLine(t)), nullptr, true},
     {"timerslack_ns", 0666, kTimerslack, CVISOR_TEXT(absl::StrFormat("%d\n", t.timer_slack_ns))},
-    {"uid_map", 0644, kUidMap, CVISOR_TEXT(IdMap())},
+    {"uid_map", 0644, kUidMap, CVISOR_TEXT(ReadIdMap<UserNamespace::Kind::kUser>(t)),
+     WriteIdMap<UserNamespace::Kind::kUser>},
     {"wchan", 0444, kWchan, CVISOR_TEXT("0")},
 };
 constexpr FileSpec kThreadFiles[] = {{"children", 0444, kChildren, Children}};

@@ -134,6 +134,13 @@ void SystrapAddressSpace::ReportAllCalls() {
   __atomic_and_fetch(&process_->slab().agent().features, ~AGENT_LOCAL_CALLS, __ATOMIC_SEQ_CST);
 }
 
+void SystrapAddressSpace::ShowOriginalCode() { sites_.Disable(*this); }
+
+void SystrapAddressSpace::NoteFutexWaiters(UserAddr addr, int change) {
+  __atomic_add_fetch(&process_->slab().futexes().waiters[FUTEX_WAITERS_INDEX(addr)],
+                     static_cast<uint32_t>(change), __ATOMIC_SEQ_CST);
+}
+
 Result<Ref<AddressSpace>> SystrapAddressSpace::Fork(Context&) {
   const CallSites::Frozen sites(sites_);
   ASSIGN_OR_RETURN(Ref<StubProcess> child, platform_.ForkProcess(process_->agent()));

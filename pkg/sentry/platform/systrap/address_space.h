@@ -35,6 +35,8 @@ class SystrapAddressSpace : public AddressSpace, private CallSites::Host {
   Status Sync(Context& ctx, UserAddr addr, uint64_t length, int flags) override;
   Status Mincore(Context& ctx, UserAddr addr, uint64_t length, std::span<uint8_t> out) override;
   void ReportAllCalls() override;
+  void ShowOriginalCode() override;
+  void NoteFutexWaiters(UserAddr addr, int change) override;
   Result<Ref<AddressSpace>> Fork(Context& ctx) override;
   Status Clear(Context& ctx) override;
   Result<size_t> CopyIn(UserAddr src, std::span<std::byte> dst) override;

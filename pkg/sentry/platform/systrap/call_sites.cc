@@ -11,29 +11,16 @@ namespace cvisor::platform::systrap {
 namespace {
 
 constexpr uint64_t kPageSize = 4096;
-constexpr uint64_t kSyscallSize = 2, kPatchSize = 7, kMinDisplaced = 5;
-// Bytes that are looked at: up to the end of the SYSCALL, and behind it.
-constexpr uint64_t kBefore = kPatchSize + 1, kAfter = 8;
+constexpr uint64_t kSyscallSize = 2;
+// Instructions before a SYSCALL that make a jump with a prefix necessary.
+constexpr uint8_t kLongDisplaced = 6;
 constexpr uint64_t kTrapBreakpoint = 3, kTrapInvalidOpcode = 6, kTrapProtection = 13;
 // Traps of one site until it is patched.
 constexpr uint32_t kTrapsToPatch = 4;
 constexpr size_t kMaxCounted = 4096;
 constexpr size_t kMaxSites = TRAMPOLINE_SIZE / TRAMPOLINE_STRIDE - 1;
-// Parts of a trampoline.
-constexpr uint64_t kReturnSlot = 8, kCode = 16, kEnterSize = 13 + 10 + 7;
-
-// Length of an instruction of at least 5 bytes that means the same anywhere, or 0.
-size_t MovableLength(std::span<const uint8_t> b) {
-  if (b.size() < 8) return 0;
-  if (b[0] == 0x3d) return 5;                  // cmp $imm32,%eax
-  if (b[0] == 0x48 && b[1] == 0x3d) return 6;  // cmp $imm32,%rax
-  // mov between a register and a place on the stack, with REX.
-  if ((b[0] & 0xf0) == 0x40 && (b[1] == 0x89 || b[1] == 0x8b) && (b[2] & 7) == 4 && b[3] == 0x24) {
-    if (b[2] >> 6 == 1) return 5;
-    if (b[2] >> 6 == 2) return 8;
-  }
-  return 0;
-}
+// The part of a trampoline that enters the stub.
+constexpr uint64_t kEnterSize = 13 + 10 + 7;
 
 class Code {
  public:
@@ -47,6 +34,10 @@ class Code {
   }
   Code& U32(uint64_t v) { return Value(v, 4); }
   Code& U64(uint64_t v) { return Value(v, 8); }
+  Code& PadTo(size_t size) {
+    out_.resize(size);
+    return *this;
+  }
   std::span<const uint8_t> bytes() const { return out_; }
 
  private:
@@ -57,27 +48,19 @@ class Code {
   std::vector<uint8_t> out_;
 };
 
-}  // namespace
-
-std::optional<PatchPlan> PlanPatch(std::span<const uint8_t> before, std::span<const uint8_t> after,
-                                   uint64_t rax) {
-  if (before.size() < kBefore) return std::nullopt;
-  const auto tail = before.last(kPatchSize);
-  if (tail[5] != 0x0f || tail[6] != 0x05) return std::nullopt;
-  // What is behind can be decoded for certain; what is before, only guessed.
-  if (const size_t n = MovableLength(after); n != 0) {
-    return PatchPlan{.before = false, .displaced = static_cast<uint8_t>(n)};
-  }
-  uint32_t imm;
-  memcpy(&imm, &tail[1], sizeof(imm));
-  // With REX it may be another register's.
-  const bool rex = (before[before.size() - kBefore] & 0xf0) == 0x40;
-  const bool mov_number = !rex && tail[0] == 0xb8 && imm == rax;
-  const bool load_argument = (tail[0] & 0xf0) == 0x40 && tail[1] == 0x8b &&
-                             (tail[2] & 0xc7) == 0x44 && tail[3] == 0x24;
-  if (mov_number || load_argument) return PatchPlan{.before = true, .displaced = kMinDisplaced};
-  return std::nullopt;
+// The jump through the pointer at `pointer` that a site gets.
+Code Jump(const PatchPlan& plan, uint64_t pointer) {
+  constexpr uint8_t kSib = 0x25, kFaultingSib = 0xe5;
+  Code jump;
+  // As long as what it replaces, so that whoever goes on behind the SYSCALL finds what was there.
+  const bool rex = plan.before && plan.displaced == kLongDisplaced;
+  if (rex) jump.Bytes({0x48});
+  // Where somebody may go on at the SIB byte.
+  const bool at_sib = !plan.before || plan.boundary == (rex ? 3 : 2);
+  return jump.Bytes({0xff, 0x24, at_sib ? kFaultingSib : kSib}).U32(pointer);
 }
+
+}  // namespace
 
 CallSites::CallSites(const Frozen* parent) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   if (parent == nullptr) return;
@@ -89,6 +72,7 @@ CallSites::CallSites(const Frozen* parent) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   starts_ = p.starts_;
   former_ = p.former_;
   any_.store(p.any_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  undone_.store(p.undone(), std::memory_order_relaxed);
 }
 
 void CallSites::OnMap(UserAddr addr, uint64_t length, bool text) {
@@ -108,7 +92,8 @@ bool CallSites::RemoveTexts(uint64_t addr, uint64_t end) {
     }
     overlap = true;
     texts_.erase(texts_.begin() + static_cast<ptrdiff_t>(i));
-    if (r.start < addr) texts_.insert(texts_.begin() + static_cast<ptrdiff_t>(i++), {r.start, addr});
+    if (r.start < addr)
+      texts_.insert(texts_.begin() + static_cast<ptrdiff_t>(i++), {r.start, addr});
     if (r.end > end) texts_.insert(texts_.begin() + static_cast<ptrdiff_t>(i++), {end, r.end});
   }
   return overlap;
@@ -127,6 +112,7 @@ void CallSites::RemoveSites(uint64_t start, uint64_t end) {
 void CallSites::Clear() {
   MutexLock lock(mu_);
   any_.store(false, std::memory_order_relaxed);
+  undone_.store(false, std::memory_order_relaxed);
   disabled_ = false;
   texts_.clear();
   sites_.clear();
@@ -146,14 +132,17 @@ void CallSites::Restore(Host& host, UserAddr addr, uint64_t length) {
 void CallSites::RestoreLocked(Host& host, uint64_t start, uint64_t end) {
   for (auto it = starts_.begin(); it != starts_.end();) {
     const auto [at, index] = *it;
-    if (at >= end || at + kPatchSize <= start) {
+    const Site& site = sites_[index];
+    if (at >= end || at + site.original.size() <= start) {
       ++it;
       continue;
     }
-    const Site& site = sites_[index];
     Replace(host, at, site.original);
-    inner_.erase(Inner(site));
-    former_[at] = former_[Inner(site)] = index;
+    former_[at] = index;
+    for (const Inner& inner : InnersOf(index)) {
+      inner_.erase(inner.address);
+      former_[inner.address] = index;
+    }
     it = starts_.erase(it);
   }
 }
@@ -162,6 +151,7 @@ void CallSites::Disable(Host& host) {
   MutexLock lock(mu_);
   if (disabled_) return;
   disabled_ = true;
+  undone_.store(true, std::memory_order_relaxed);
   RestoreLocked(host, 0, ~uint64_t{0});
   texts_.clear();
   traps_.clear();
@@ -172,22 +162,25 @@ void CallSites::OnTrap(Host& host, const arch::Registers& regs) {
   if (disabled_ || texts_.empty()) return;
   if (traps_.size() >= kMaxCounted && !traps_.contains(regs.rip)) traps_.clear();
   if (++traps_[regs.rip] != kTrapsToPatch) return;
-  Patch(host, regs.rip - kSyscallSize, regs.rax);
+  Patch(host, regs);
 }
 
-bool CallSites::Patch(Host& host, uint64_t syscall_ip, uint64_t rax) {
-  const uint64_t from = syscall_ip + kSyscallSize - kBefore;
+bool CallSites::Patch(Host& host, const arch::Registers& regs) {
+  const uint64_t back = regs.rip, syscall_ip = back - kSyscallSize, from = back - kPlanBefore;
   const bool inside = std::any_of(texts_.begin(), texts_.end(), [&](const Range& r) {
-    return from >= r.start && syscall_ip + kSyscallSize + kAfter <= r.end;
+    return from >= r.start && back + kPlanAfter <= r.end;
   });
-  uint8_t code[kBefore + kAfter];
-  if (!inside || sites_.size() >= kMaxSites || !host.ReadCode(from, code)) return false;
+  uint8_t text[kPlanBefore + kPlanAfter];
+  if (!inside || sites_.size() >= kMaxSites || !host.ReadCode(from, text)) return false;
+  const auto read = [&host](uint64_t addr, std::span<uint8_t> to) {
+    return host.ReadCode(addr, to);
+  };
   const auto plan =
-      PlanPatch(std::span(code).first(kBefore), std::span(code).last(kAfter), rax);
+      PlanPatch(std::span(text).first(kPlanBefore), std::span(text).last(kPlanAfter), regs, read);
   if (!plan) return false;
   // In one page, so that no part of it can be unmapped or replaced alone.
   const uint64_t first = syscall_ip - (plan->before ? plan->displaced : 0);
-  const uint64_t last = syscall_ip + kSyscallSize + (plan->before ? 0 : plan->displaced) - 1;
+  const uint64_t last = back + (plan->before ? 0 : plan->displaced) - 1;
   if (first / kPageSize != last / kPageSize) return false;
   if (!any_.load(std::memory_order_relaxed)) {
     Code entry;
@@ -200,44 +193,48 @@ bool CallSites::Patch(Host& host, uint64_t syscall_ip, uint64_t rax) {
     any_.store(true, std::memory_order_relaxed);
   }
 
-  const uint64_t back = syscall_ip + kSyscallSize;
   const uint64_t slot = Slot(sites_.size());
-  const uint64_t enter = slot + kCode + (plan->before ? plan->displaced : 0);
-  const uint64_t post = enter + kEnterSize;
-  Site site{.start = plan->before ? syscall_ip - kMinDisplaced : syscall_ip,
-            .syscall = syscall_ip,
-            .plan = *plan};
-  const auto displaced =
-      std::span(code).subspan(plan->before ? kBefore - kPatchSize : kBefore, plan->displaced);
-  memcpy(site.original.data(), code + (site.start - from), kPatchSize);
-
+  const uint64_t post =
+      slot + kTrampolineCode + (plan->before ? plan->code.size() : 0) + kEnterSize;
   Code t;
-  t.U64(slot + kCode).U64(back + (plan->before ? 0 : plan->displaced));
-  if (plan->before) t.Bytes(displaced);
+  t.U64(back + (plan->before ? 0 : plan->displaced));
+  if (plan->before) t.Bytes(plan->code);
   t.Bytes({0x65, 0x48, 0xc7, 0x04, 0x25}).U32(T_JUMP).U32(post);  // movq $post, %gs:T_JUMP
   t.Bytes({0x48, 0xb9}).U64(back);                                // movabs $back, %rcx
   t.Bytes({0xff, 0x24, 0x25}).U32(TRAMPOLINE_BASE);               // jmp *TRAMPOLINE_BASE
-  if (!plan->before) t.Bytes(displaced);
-  t.Bytes({0xff, 0x24, 0x25}).U32(slot + kReturnSlot);  // jmp *return
+  if (!plan->before) t.Bytes(plan->code);
+  t.Bytes({0xff, 0x24, 0x25}).U32(slot + kTrampolineBack);  // jmp *back
+  t.PadTo(kTrampolinePointer).U64(slot + kTrampolineCode);
   if (!host.WriteCode(slot, t.bytes())) return false;
 
+  const Code jump = Jump(*plan, slot + kTrampolinePointer);
+  Site site{.start = first, .syscall = syscall_ip, .plan = *plan, .original = {}};
+  const uint8_t* const replaced = text + (first - from);
+  site.original.assign(replaced, replaced + jump.bytes().size());
   // Known before the first byte changes: from then on there can be faults.
   const size_t index = sites_.size();
-  sites_.push_back(site);
-  starts_[site.start] = index;
-  former_.erase(site.start);
-  former_.erase(Inner(site));
-  inner_[Inner(site)] = plan->before ? enter : post;
-  Code jump;
-  jump.Bytes({0xff, 0x24, static_cast<uint8_t>(plan->before ? 0x25 : 0xe5)}).U32(slot);
-  if (Replace(host, site.start, jump.bytes())) return true;
-  starts_.erase(site.start);
-  inner_.erase(Inner(site));
+  sites_.push_back(std::move(site));
+  starts_[first] = index;
+  former_.erase(first);
+  for (const Inner& inner : InnersOf(index)) {
+    former_.erase(inner.address);
+    inner_[inner.address] = inner.entry;
+  }
+  if (Replace(host, first, jump.bytes())) return true;
+  starts_.erase(first);
+  for (const Inner& inner : InnersOf(index)) inner_.erase(inner.address);
   return false;
 }
 
-uint64_t CallSites::Inner(const Site& site) {
-  return site.syscall + (site.plan.before ? 0 : kSyscallSize);
+absl::InlinedVector<CallSites::Inner, 2> CallSites::InnersOf(size_t index) const {
+  const Site& site = sites_[index];
+  const uint64_t code = Slot(index) + kTrampolineCode;
+  if (!site.plan.before) return {{site.syscall + kSyscallSize, code + kEnterSize}};
+  absl::InlinedVector<Inner, 2> inners = {{site.syscall, code + site.plan.code.size()}};
+  if (site.plan.boundary != 0) {
+    inners.push_back({site.start + site.plan.boundary, code + site.plan.code_boundary});
+  }
+  return inners;
 }
 
 bool CallSites::Replace(Host& host, uint64_t at, std::span<const uint8_t> bytes) {
@@ -250,7 +247,7 @@ bool CallSites::Replace(Host& host, uint64_t at, std::span<const uint8_t> bytes)
 }
 
 uint64_t CallSites::EntryFor(uint64_t rip) {
-  if (!any_.load(std::memory_order_relaxed)) return rip;
+  if (!any_.load(std::memory_order_relaxed) || undone()) return rip;
   MutexLock lock(mu_);
   if (disabled_) return rip;
   const auto it = inner_.find(rip);
@@ -262,10 +259,12 @@ uint64_t CallSites::ApplicationIp(uint64_t ip) {
   const uint64_t index = (ip - TRAMPOLINE_BASE) / TRAMPOLINE_STRIDE - 1;
   if (index >= sites_.size()) return ip;
   const Site& s = sites_[index];
-  const uint64_t code = Slot(index) + kCode;
+  const uint64_t code = Slot(index) + kTrampolineCode;
   if (s.plan.before) {
-    const uint64_t enter = code + kMinDisplaced;
-    if (ip < enter) return s.start;
+    const uint64_t enter = code + s.plan.code.size();
+    if (ip < enter) {
+      return ip >= code + s.plan.code_boundary ? s.start + s.plan.boundary : s.start;
+    }
     return ip < enter + kEnterSize ? s.syscall : s.syscall + kSyscallSize;
   }
   const uint64_t post = code + kEnterSize;
@@ -289,9 +288,9 @@ bool CallSites::WasPatched(Host& host, uint64_t at) {
   const auto it = former_.find(at);
   if (it == former_.end()) return false;
   const Site& site = sites_[it->second];
-  std::array<uint8_t, kPatchSize> code;
+  absl::InlinedVector<uint8_t, 8> code(site.original.size());
   // The original instructions do not fault like this.
-  return host.ReadCode(site.start, code) && code == site.original;
+  return host.ReadCode(site.start, std::span(code)) && code == site.original;
 }
 
 }  // namespace cvisor::platform::systrap

@@ -2,6 +2,7 @@
 
 #include "pkg/sentry/platform/systrap/call_sites.h"
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +23,12 @@ Bytes operator+(Bytes a, const Bytes& b) {
   return a;
 }
 
+// Whether code that begins like this is nothing that an application may execute.
+bool Faults(const Bytes& b) {
+  // Invalid in 64-bit mode; IN and INS, which need an I/O privilege.
+  return b[0] == 0x06 || b[0] == 0xe5 || b[0] == 0x6c || b[0] == 0xec;
+}
+
 uint64_t Word(std::span<const uint8_t> bytes, size_t at) {
   uint64_t v;
   memcpy(&v, &bytes[at], sizeof(v));
@@ -37,6 +44,8 @@ const Bytes kLoadR9 = {0x4c, 0x8b, 0x4c, 0x24, 0x08};        // mov 8(%rsp),%r9
 const Bytes kCmpRax = {0x48, 0x3d, 0x01, 0xf0, 0xff, 0xff};  // cmp $-4095,%rax
 const Bytes kCmpEax = {0x3d, 0x00, 0xf0, 0xff, 0xff};        // cmp $-4096,%eax
 const Bytes kJa = {0x77, 0x01, 0xc3};                        // ja; ret
+// cmp $-38,%rax; jne; ret: the comparison alone is too short.
+const Bytes kCmpShort = {0x48, 0x83, 0xf8, 0xda, 0x75, 0x01, 0xc3, 0x90};
 
 struct Shape {
   const char* name;
@@ -45,7 +54,38 @@ struct Shape {
   uint64_t rax;
   int displaced;  // 0: to be left alone
   bool is_before;
+  // Of two displaced instructions, where the second begins.
+  uint64_t boundary = 0;
 };
+
+// What calls are made with: each register has a value of its own.
+arch::Registers CallWith(uint64_t rax) {
+  arch::Registers r;
+  r.rax = rax;
+  r.rbx = 3, r.rdx = 3;               // mov %ebx,%edx
+  r.rbp = 1ull << 40, r.rdi = r.rbp;  // mov %rbp,%rdi
+  r.rsi = 0x81;
+  r.r8 = 202;
+  r.r10 = 0;
+  return r;
+}
+
+// The application's memory: one word.
+constexpr uint64_t kWordAt = 0x400800;
+bool ReadTheWord(uint64_t addr, std::span<uint8_t> to) {
+  constexpr uint32_t kWord = 0x81;
+  if (addr != kWordAt || to.size() != sizeof(kWord)) return false;
+  memcpy(to.data(), &kWord, sizeof(kWord));
+  return true;
+}
+
+// mov kWordAt(%rip),%reg, followed by a SYSCALL that is at `syscall`.
+Bytes LoadWord(uint64_t syscall, uint8_t reg = 6) {
+  const auto disp = static_cast<uint32_t>(kWordAt - syscall);
+  Bytes b = {0x8b, static_cast<uint8_t>(5 | reg << 3)};
+  for (int i = 0; i < 4; ++i) b.push_back(static_cast<uint8_t>(disp >> (8 * i)));
+  return b;
+}
 
 std::vector<Shape> Shapes() {
   return {
@@ -91,6 +131,23 @@ std::vector<Shape> Shapes() {
       {"relative data behind", {0x31, 0xc0}, {0x48, 0x8b, 0x05, 8, 0, 0, 0, 0x90}, 0, 0, false},
       // mov $39,%r8d ends with the bytes of mov $39,%eax.
       {"an extended register", {0x41, 0xb8, 39, 0, 0, 0}, kRet, 39, 0, false},
+      // libgomp, with cmp $-38,%rax behind: xor %r10d,%r10d; mov %r8d,%eax
+      {"two of three bytes", {0x45, 0x31, 0xd2, 0x44, 0x89, 0xc0}, kCmpShort, 202, 6, true, 3},
+      {"the first is not what it was",
+       {0x45, 0x31, 0xc9, 0x45, 0x89, 0xc1},
+       kCmpShort,
+       202,
+       0,
+       false},
+      // mov %rbp,%rdi; mov %ebx,%edx
+      {"three and two", {0x90, 0x48, 0x89, 0xef, 0x89, 0xda}, kCmpShort, 202, 5, true, 3},
+      {"two and three", {0x90, 0x89, 0xda, 0x48, 0x89, 0xef}, kCmpShort, 202, 5, true, 2},
+      {"only half of it the same", {0x90, 0x89, 0xef, 0x48, 0x89, 0xef}, kCmpShort, 202, 0, false},
+      {"a prefix before", {0x66, 0x89, 0xda, 0x48, 0x89, 0xef}, kCmpShort, 202, 0, false},
+      // mov %ecx,%edx: SYSCALL has changed rcx.
+      {"a lost register", {0x90, 0x89, 0xca, 0x48, 0x89, 0xef}, kCmpShort, 3, 0, false},
+      // mov $202,%r8d
+      {"a number of six bytes", {0x41, 0xb8, 202, 0, 0, 0}, kCmpShort, 1, 6, true},
       // mov (%rsp),%r9: four bytes
       {"argument without offset", {0x90, 0x4c, 0x8b, 0x0c, 0x24}, kRet, 9, 0, false},
   };
@@ -100,28 +157,59 @@ TEST(PlanPatchTest, Shapes) {
   for (const Shape& s : Shapes()) {
     SCOPED_TRACE(s.name);
     const Bytes before = kNops + s.before + kSyscall;
-    const auto plan = PlanPatch(before, s.after, s.rax);
+    const auto plan = PlanPatch(before, s.after, CallWith(s.rax), ReadTheWord);
     ASSERT_EQ(plan.has_value(), s.displaced != 0);
     if (!plan) continue;
     EXPECT_EQ(plan->displaced, s.displaced);
     EXPECT_EQ(plan->before, s.is_before);
+    EXPECT_EQ(plan->boundary, s.boundary);
+    EXPECT_EQ(plan->code_boundary, s.boundary);
+    const Bytes& from = s.is_before ? s.before : s.after;
+    const auto at = s.is_before ? from.end() - s.displaced : from.begin();
+    EXPECT_EQ(Bytes(plan->code.begin(), plan->code.end()), Bytes(at, at + s.displaced));
   }
 }
 
+TEST(PlanPatchTest, RelativeLoad) {
+  arch::Registers regs = CallWith(202);
+  regs.rip = 0x400102;
+  const auto plan_for = [&](const Bytes& load) {
+    return PlanPatch(kNops + load + kSyscall, kCmpShort, regs, ReadTheWord);
+  };
+  const auto plan = plan_for(LoadWord(0x400100));
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->displaced, 6);
+  EXPECT_EQ(plan->boundary, 0);
+  // movabs $kWordAt,%rsi; mov (%rsi),%esi
+  EXPECT_EQ(Bytes(plan->code.begin(), plan->code.end()),
+            (Bytes{0x48, 0xbe, 0x00, 0x08, 0x40, 0, 0, 0, 0, 0, 0x8b, 0x36}));
+  EXPECT_FALSE(plan_for(LoadWord(0x400101)));                // nothing there
+  EXPECT_FALSE(plan_for(LoadWord(0x400100, 7)));             // rdi has something else
+  EXPECT_FALSE(plan_for(LoadWord(0x400100, 1)));             // rcx
+  EXPECT_FALSE(plan_for(Bytes{0x48} + LoadWord(0x400100)));  // 64 bits
+  regs.rsi |= 1ull << 32;
+  EXPECT_FALSE(plan_for(LoadWord(0x400100)));
+}
+
 TEST(PlanPatchTest, TooLittleCode) {
-  EXPECT_FALSE(PlanPatch({}, {}, 0));
-  EXPECT_FALSE(PlanPatch(kSyscall, kCmpRax + kJa, 0));
-  EXPECT_FALSE(PlanPatch(kMov39, kCmpRax + kJa, 39));  // No SYSCALL at the end.
-  EXPECT_FALSE(PlanPatch(kMov39 + kSyscall, kCmpRax + kJa, 39));
-  const Bytes call = Bytes{0x90} + kMov39 + kSyscall;
-  EXPECT_TRUE(PlanPatch(call, {}, 39));
-  EXPECT_TRUE(PlanPatch(call, kCmpRax, 39)->before);  // What is behind cannot be seen whole.
+  const auto plan = [](const Bytes& before, const Bytes& after, uint64_t rax) {
+    return PlanPatch(before, after, CallWith(rax), ReadTheWord);
+  };
+  EXPECT_FALSE(plan({}, {}, 0));
+  EXPECT_FALSE(plan(kSyscall, kCmpRax + kJa, 0));
+  EXPECT_FALSE(plan(kNops + kMov39, kCmpRax + kJa, 39));  // No SYSCALL at the end.
+  EXPECT_FALSE(plan(Bytes{0x90} + kMov39 + kSyscall, kCmpRax + kJa, 39));
+  const Bytes call = Bytes{0x90, 0x90} + kMov39 + kSyscall;
+  EXPECT_TRUE(plan(call, {}, 39));
+  EXPECT_TRUE(plan(call, kCmpRax, 39)->before);  // What is behind cannot be seen whole.
 }
 
 // A site in the text, and what CallSites makes of it.
 class CallSitesTest : public testing::Test {
  protected:
   static constexpr int kTraps = 4;
+  // The lowest byte of the first trampoline's pointer.
+  static constexpr uint8_t kPointer0 = TRAMPOLINE_STRIDE + kTrampolinePointer;
 
   CallSitesTest() { sites_.OnMap(kText, CodeHost::kTextSize, true); }
 
@@ -130,9 +218,8 @@ class CallSitesTest : public testing::Test {
     return host_.Put(offset, before + kSyscall + after) + before.size();
   }
   void Trap(uint64_t syscall, uint64_t rax, int times = kTraps) {
-    arch::Registers r;
+    arch::Registers r = CallWith(rax);
     r.rip = syscall + 2;
-    r.rax = rax;
     for (int i = 0; i < times; ++i) sites_.OnTrap(host_, r);
   }
   bool Fault(uint64_t trapno, uint64_t rip, uint64_t* to = nullptr) {
@@ -159,13 +246,13 @@ TEST_F(CallSitesTest, PatchBefore) {
   EXPECT_EQ(host_.text(), text);
   Trap(syscall, 39, 1);
   const uint64_t slot = TRAMPOLINE_BASE + TRAMPOLINE_STRIDE;
-  EXPECT_EQ(Code(syscall - 5), (Bytes{0xff, 0x24, 0x25, TRAMPOLINE_STRIDE, 0, 6, 0}));
+  EXPECT_EQ(Code(syscall - 5), (Bytes{0xff, 0x24, 0x25, kPointer0, 0, 6, 0}));
   // Who comes to the SYSCALL itself finds an invalid instruction.
   EXPECT_EQ(Code(syscall, 1)[0], 0x06);
   EXPECT_EQ(Word(host_.trampolines(), 0), CodeHost::kEntry);
-  EXPECT_EQ(Word(host_.slot(0), 0), slot + 16);
-  EXPECT_EQ(Word(host_.slot(0), 8), syscall + 2);
-  EXPECT_TRUE(std::equal(kMov39.begin(), kMov39.end(), host_.slot(0).begin() + 16));
+  EXPECT_EQ(Word(host_.slot(0), kTrampolinePointer), slot + kTrampolineCode);
+  EXPECT_EQ(Word(host_.slot(0), kTrampolineBack), syscall + 2);
+  EXPECT_TRUE(std::equal(kMov39.begin(), kMov39.end(), host_.slot(0).begin() + kTrampolineCode));
   // Nothing else.
   Bytes rest = host_.text();
   std::copy(text.begin() + 0x100, text.begin() + 0x107, rest.begin() + 0x100);
@@ -178,11 +265,12 @@ TEST_F(CallSitesTest, PatchAfter) {
   const Bytes text = host_.text();
   Trap(syscall, 0);
   const uint64_t slot = TRAMPOLINE_BASE + TRAMPOLINE_STRIDE;
-  EXPECT_EQ(Code(syscall), (Bytes{0xff, 0x24, 0xe5, TRAMPOLINE_STRIDE, 0, 6, 0}));
-  EXPECT_EQ(Word(host_.slot(0), 0), slot + 16);
-  EXPECT_EQ(Word(host_.slot(0), 8), syscall + 2 + kCmpRax.size());
+  EXPECT_EQ(Code(syscall), (Bytes{0xff, 0x24, 0xe5, kPointer0, 0, 6, 0}));
+  EXPECT_EQ(Word(host_.slot(0), kTrampolinePointer), slot + kTrampolineCode);
+  EXPECT_EQ(Word(host_.slot(0), kTrampolineBack), syscall + 2 + kCmpRax.size());
   // The displaced instruction, then the way back.
-  EXPECT_TRUE(std::equal(kCmpRax.begin(), kCmpRax.end(), host_.slot(0).begin() + 16 + 30));
+  EXPECT_TRUE(
+      std::equal(kCmpRax.begin(), kCmpRax.end(), host_.slot(0).begin() + kTrampolineCode + 30));
   Bytes rest = host_.text();
   std::copy(text.begin() + 0x102, text.begin() + 0x109, rest.begin() + 0x102);
   EXPECT_EQ(rest, text);
@@ -198,24 +286,33 @@ TEST_F(CallSitesTest, EveryAddressOfASite) {
     const uint64_t syscall = PutCall(offset, s.before, s.after);
     Trap(syscall, s.rax);
     const uint64_t displaced = static_cast<uint64_t>(s.displaced);
-    const uint64_t start = s.is_before ? syscall - 5 : syscall;
-    const uint64_t inner = s.is_before ? syscall : syscall + 2;
+    const uint64_t start = s.is_before ? syscall - displaced : syscall;
+    // Where a thread may go on in the middle, and how far that is in the trampoline.
+    std::map<uint64_t, uint64_t> inners;
+    if (s.is_before) {
+      inners[syscall] = displaced;
+      if (s.boundary != 0) inners[start + s.boundary] = s.boundary;
+    } else {
+      inners[syscall + 2] = 30;
+    }
     const uint64_t slot = TRAMPOLINE_BASE + (index + 1) * TRAMPOLINE_STRIDE;
-    ASSERT_EQ(Word(host_.slot(index++), 0), slot + 16);
+    const uint64_t code = slot + kTrampolineCode;
+    ASSERT_EQ(Word(host_.slot(index++), kTrampolinePointer), code);
+    for (const auto& [inner, entry] : inners) EXPECT_TRUE(Faults(Code(inner, 2))) << inner - start;
 
     for (uint64_t ip = start - 8; ip < start + 16; ++ip) {
       const uint64_t entry = sites_.EntryFor(ip);
-      EXPECT_EQ(CallSites::InTrampoline(entry), ip == inner) << ip - start;
-      if (ip == inner) {
+      EXPECT_EQ(CallSites::InTrampoline(entry), inners.contains(ip)) << ip - start;
+      if (inners.contains(ip)) {
         // The right place in the right trampoline.
-        EXPECT_EQ(entry, slot + 16 + (s.is_before ? 5 : 30));
+        EXPECT_EQ(entry, code + inners[ip]);
         EXPECT_EQ(sites_.ApplicationIp(entry), ip);
       } else {
         EXPECT_EQ(entry, ip);
       }
       for (const uint64_t trap : {kTrapInvalidOpcode, kTrapProtection}) {
         uint64_t to = 0;
-        EXPECT_EQ(Fault(trap, ip, &to), ip == inner) << trap << " " << ip - start;
+        EXPECT_EQ(Fault(trap, ip, &to), inners.contains(ip)) << trap << " " << ip - start;
         EXPECT_EQ(to, ip);
       }
       uint64_t to = 0;
@@ -226,11 +323,13 @@ TEST_F(CallSitesTest, EveryAddressOfASite) {
     }
 
     // In the trampoline: before the call, at the call, behind it.
-    const uint64_t code = slot + 16, back = syscall + 2;
+    const uint64_t back = syscall + 2;
     const uint64_t enter = code + (s.is_before ? displaced : 0), post = enter + 30;
     for (uint64_t ip = code; ip < slot + TRAMPOLINE_STRIDE; ++ip) {
       uint64_t expected = ip < post ? syscall : back;
-      if (s.is_before && ip < enter) expected = start;
+      if (s.is_before && ip < enter) {
+        expected = ip >= code + s.boundary ? start + s.boundary : start;
+      }
       if (!s.is_before && ip >= post + displaced) expected = back + displaced;
       EXPECT_EQ(sites_.ApplicationIp(ip), expected) << ip - code;
     }
@@ -428,7 +527,7 @@ TEST_F(CallSitesTest, OtherThreads) {
     EXPECT_EQ(host_.syncs, w[2].syncs + 1);
   };
   Trap(syscall, 39);
-  check({0xff, 0x24, 0x25, TRAMPOLINE_STRIDE, 0, 6, 0});
+  check({0xff, 0x24, 0x25, kPointer0, 0, 6, 0});
   sites_.Disable(host_);
   check(kMov39 + kSyscall);
   EXPECT_EQ(host_.text(), text);

@@ -155,7 +155,9 @@ void SystrapContext::StoreRegisters(const arch::Registers& regs) {
   p.r14 = regs.r14;
   p.r15 = regs.r15;
   // An unchanged rip leaves the way out through the trampoline, if it came from one.
-  if (!loaded_ || regs.rip != known_rip_) p.jump = as_->sites().EntryFor(regs.rip);
+  if (!loaded_ || regs.rip != known_rip_ || as_->sites().undone()) {
+    p.jump = as_->sites().EntryFor(regs.rip);
+  }
   uint8_t flags = 0;
   if (!loaded_ || regs.fs_base != known_fs_base_) {
     p.fs_base = regs.fs_base;

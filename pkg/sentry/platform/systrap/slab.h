@@ -35,6 +35,7 @@ class Slab {
 
   int fd() const { return fd_.get(); }
   AgentPage& agent() { return *reinterpret_cast<AgentPage*>(base_ + SLAB_AGENT_OFFSET); }
+  FutexPage& futexes() { return *reinterpret_cast<FutexPage*>(base_ + SLAB_FUTEX_OFFSET); }
   // Written by the application as it likes.
   AgentReply& reply() { return *reinterpret_cast<AgentReply*>(base_ + SLAB_REPLY_OFFSET); }
   ThreadPage& thread(uint32_t index) {

@@ -4,6 +4,7 @@
  * the ThreadPage, and no authority: whatever it does, the application could do as well.
  */
 
+#include <asm/errno.h>
 #include <asm/prctl.h>
 #include <asm/sigcontext.h>
 #include <asm/siginfo.h>
@@ -29,7 +30,7 @@ long StubArchPrctl(int op, uint64_t value);
 void StubExit(void) __attribute__((noreturn));
 
 void StubOnSyscall(struct ThreadPage* t, uint32_t before);
-void StubOnYield(struct ThreadPage* t);
+void StubOnLocalCall(struct ThreadPage* t);
 void StubOnThreadStart(struct ThreadPage* t);
 void StubOnRestart(struct ThreadPage* t);
 int StubOnSignal(int sig, siginfo_t* info, struct ucontext* uc, uint32_t old_phase,
@@ -50,8 +51,10 @@ static inline uint32_t CurrentCpu(void) {
   return v & 0xfff;
 }
 
-static inline const struct AgentPage* Agent(void) {
-  return (const struct AgentPage*)(StubStart + (STUB_SLAB_OFFSET - STUB_TEXT_OFFSET));
+static inline const char* Slab(void) { return StubStart + (STUB_SLAB_OFFSET - STUB_TEXT_OFFSET); }
+static inline const struct AgentPage* Agent(void) { return (const struct AgentPage*)Slab(); }
+static inline const struct FutexPage* Futexes(void) {
+  return (const struct FutexPage*)(Slab() + SLAB_FUTEX_OFFSET);
 }
 
 /* Without the instructions of FSGSBASE the bases only change when the Sentry says so: what the page
@@ -124,6 +127,25 @@ static uint64_t CopyBytes(struct ThreadPage* t, uint64_t to, uint64_t from, uint
       : "memory", "cc");
   t->fixup = 0;
   return count;
+}
+
+/* Loads the word at an address of the application's. 0 if there is none. */
+static int LoadWord(struct ThreadPage* t, uint64_t addr, uint32_t* value) {
+  uint64_t scratch;
+  uint32_t loaded = 0;
+  int done = 0;
+  __asm__ volatile(
+      "lea 2f(%%rip), %[scratch]\n\t"
+      "mov %[scratch], %[fixup]\n\t"
+      "mov (%[addr]), %[loaded]\n\t"
+      "mov $1, %[done]\n"
+      "2:"
+      : [loaded] "+r"(loaded), [done] "+r"(done), [scratch] "=&r"(scratch), [fixup] "=m"(t->fixup)
+      : [addr] "r"(addr)
+      : "memory");
+  t->fixup = 0;
+  *value = loaded;
+  return done;
 }
 
 /* Gives the turn to the Sentry; returns how the Sentry waited. */
@@ -226,11 +248,41 @@ static void HandOver(struct ThreadPage* t) { Obey(t, GiveTurn(t)); }
 
 void StubOnSyscall(struct ThreadPage* t, uint32_t before) { Obey(t, before); }
 
-void StubOnYield(struct ThreadPage* t) {
-  if ((Agent()->features & AGENT_LOCAL_CALLS) != 0) {
-    /* The host's scheduler is the one to be asked. */
-    StubYield();
-    t->rax = 0;
+/* futex(2) where nobody has to sleep or to be woken: 1 if it was done. The Sentry says what is wrong with
+ * arguments. */
+static int FutexCall(struct ThreadPage* t) {
+  const uint64_t addr = t->rdi;
+  if (addr % sizeof(uint32_t) != 0 || addr >= (uint64_t)StubStart - STUB_TEXT_OFFSET) return 0;
+  switch ((uint32_t)t->rsi) {
+    case FUTEX_WAKE_PRIVATE:
+      /* After what the application stored before. */
+      __atomic_thread_fence(__ATOMIC_SEQ_CST);
+      if (Load(&Futexes()->waiters[FUTEX_WAITERS_INDEX(addr)]) != 0) return 0;
+      t->rax = 0;
+      return 1;
+    case FUTEX_WAIT_PRIVATE: {
+      uint32_t value;
+      if (t->r10 != 0 /* a timeout, to be looked at first */ || !LoadWord(t, addr, &value)) return 0;
+      if (value == (uint32_t)t->rdx) return 0;
+      t->rax = (uint64_t)-EAGAIN;
+      return 1;
+    }
+    default:
+      return 0;
+  }
+}
+
+static int LocalCall(struct ThreadPage* t) {
+  if ((Agent()->features & AGENT_LOCAL_CALLS) == 0) return 0;
+  if (t->rax == __NR_futex) return FutexCall(t);
+  /* sched_yield(2): the host's scheduler is the one to be asked. */
+  StubYield();
+  t->rax = 0;
+  return 1;
+}
+
+void StubOnLocalCall(struct ThreadPage* t) {
+  if (LocalCall(t)) {
     if (Leave(t)) return;
   } else {
     t->event = EVENT_SYSCALL;

@@ -25,9 +25,11 @@
 #define STUB_SLAB_OFFSET 0x30000 /* the address space's slab, a memfd of its own */
 #define STUB_REGION_SIZE 0x40000000
 
-/* The slab: the agent's page (read-only in the stub), its reply page, then the thread pages. */
+/* The slab: the agent's page and the futex page (both read-only in the stub), the agent's reply page, then
+ * the thread pages. */
 #define SLAB_AGENT_OFFSET 0x0
-#define SLAB_REPLY_OFFSET 0x1000
+#define SLAB_FUTEX_OFFSET 0x1000
+#define SLAB_REPLY_OFFSET 0x2000
 #define SLAB_THREADS_OFFSET 0x10000
 #define SLAB_MAX_THREADS 16000
 
@@ -47,8 +49,8 @@
  * that is invalid in 64-bit mode (see call_sites.h). */
 #define TRAMPOLINE_BASE 0x60000
 #define TRAMPOLINE_SIZE 0x10000
-/* Slot 0 holds the address of StubSyscallEntry. */
-#define TRAMPOLINE_STRIDE 80
+/* The first piece holds the address of StubSyscallEntry, the others a trampoline each. */
+#define TRAMPOLINE_STRIDE 128
 /* The application's addresses begin above it. */
 #define STUB_MIN_USER_ADDRESS 0x80000
 
@@ -93,7 +95,7 @@
 #define AGENT_MAX_OPS 60
 /* AgentPage::features */
 #define AGENT_HAS_FSGSBASE 1 /* the instructions that read and write the segment bases */
-#define AGENT_LOCAL_CALLS 2  /* sched_yield(2) at patched sites needs no Sentry */
+#define AGENT_LOCAL_CALLS 2  /* sched_yield(2) and some of futex(2) at patched sites need no Sentry */
 /* AgentOp::kind */
 #define AGENT_OP_CALL 0   /* one system call */
 #define AGENT_OP_FORK 1   /* clone(2) of the process; the child becomes an agent on fork_slab_fd */
@@ -228,6 +230,14 @@ struct AgentPage {
   uint64_t cpus[16];
 };
 
+/* How many tasks wait in futex(2) for a word of this process's memory, by a hash of its address. Raised before
+ * the word is compared: as long as it is zero, FUTEX_WAKE finds nobody. */
+#define FUTEX_WAITERS_SIZE 1024
+#define FUTEX_WAITERS_INDEX(addr) ((((addr) >> 2) ^ ((addr) >> 12)) % FUTEX_WAITERS_SIZE)
+struct FutexPage {
+  uint32_t waiters[FUTEX_WAITERS_SIZE];
+};
+
 struct AgentReply {
   uint32_t done; /* a futex: seq of the last batch carried out. A hint: the report counts */
   uint32_t reserved[15];
@@ -279,6 +289,7 @@ STUB_ASSERT_OFFSET(AgentPage, ops, A_OPS);
 STUB_ASSERT_OFFSET(AgentPage, cpus, A_CPUS);
 _Static_assert(sizeof(struct AgentOp) == A_OP_SIZE, "AgentOp");
 _Static_assert(sizeof(struct AgentPage) <= 4096, "AgentPage");
+_Static_assert(sizeof(struct FutexPage) <= SLAB_REPLY_OFFSET - SLAB_FUTEX_OFFSET, "FutexPage");
 _Static_assert(sizeof(struct AgentReply) <= 4096, "AgentReply");
 /* The stack of calls through patched sites needs its room. */
 _Static_assert(sizeof(struct ThreadPage) <= 1024, "ThreadPage");

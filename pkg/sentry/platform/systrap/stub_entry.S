@@ -73,6 +73,8 @@ entry StubSyscallEntryEnd
   mov %rbx, %rdi
   cmp $__NR_sched_yield, %rax
   je 2f
+  cmp $__NR_futex, %rax
+  je 2f
   movb $EVENT_SYSCALL, T_EVENT(%rbx)
   mov $STATE_SENTRY, %esi
   xchg %esi, T_STATE(%rbx)
@@ -80,7 +82,7 @@ entry StubSyscallEntryEnd
   mov %rbx, %rdi
   jmp StubResume
 2:
-  call StubOnYield
+  call StubOnLocalCall
   mov %rbx, %rdi
 
 /* ---- The way out -------------------------------------------------------------------------------
