@@ -11,8 +11,9 @@ import os
 import shutil
 import subprocess
 
-PACKAGES = ("busybox-static,file,g++,gcc,gdb,git,less,libc6-dev,make,nodejs,openjdk-17-jre-headless,strace,"
-            "perl,procps,python3,vim-tiny")
+# gdb needs libboost-regex by a name that debootstrap does not resolve.
+PACKAGES = ("busybox-static,file,g++,gcc,gdb,git,less,libboost-regex1.74.0,libc6-dev,make,nodejs,"
+            "openjdk-17-jre-headless,perl,procps,python3,strace,vim-tiny")
 SUITE = "bookworm"
 
 
