@@ -38,7 +38,7 @@ gdb() {
     grep -E '^(\$|add |body |main |#[0-9]|Breakpoint|Hardware|Watchpoint|Old|New value|child |\[Inferior|[0-9]+\s)' | grep -v '\.\./\|\./nptl'
 }
 echo "== breakpoint, memory, call, steps"
-gdb -ex 'set can-use-hw-watchpoints 0' -ex 'break add' -ex run -ex backtrace -ex 'print a' \
+gdb -ex 'set can-use-hw-watchpoints 0' -ex 'break add' -ex run -ex 'backtrace 2' -ex 'print a' \
   -ex 'set var b = 30' -ex next -ex 'print sum' -ex stepi -ex delete \
   -ex 'print add(100, 1)' -ex continue ./debuggee
 echo "== software watchpoint"
