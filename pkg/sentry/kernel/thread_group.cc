@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "pkg/base/log.h"
+#include "pkg/sentry/kernel/child_exit.h"
 #include "pkg/sentry/kernel/kernel.h"
 #include "pkg/sentry/kernel/task.h"
 #include "pkg/sentry/kernel/timers.h"
@@ -283,13 +284,9 @@ Result<WaitResult> ThreadGroup::Wait(Task& caller, const WaitOptions& opts) {
         r.uid = child->exit_uid_;
         if (child->zombie_ && !child->TracedByOther(this) && (opts.flags & WEXITED) != 0) {
           r.status = child->exit_status_;
-          if (WIFEXITED(r.status)) {
-            r.child_code = CLD_EXITED;
-            r.child_status = WEXITSTATUS(r.status);
-          } else {
-            r.child_code = WCOREDUMP(r.status) ? CLD_DUMPED : CLD_KILLED;
-            r.child_status = WTERMSIG(r.status);
-          }
+          const ChildExit exit(r.status);
+          r.child_code = exit.code;
+          r.child_status = exit.status;
           r.usage = child->dead_threads_usage_;
           r.usage.Add(child->children_usage_);
           if ((opts.flags & WNOWAIT) == 0) {
@@ -469,12 +466,8 @@ void ThreadGroup::FinishZombie() {
       return;
     }
   }
-  if (WIFEXITED(exit_status_)) {
-    NotifyParent(exit_signal_, CLD_EXITED, WEXITSTATUS(exit_status_));
-  } else {
-    NotifyParent(exit_signal_, WCOREDUMP(exit_status_) ? CLD_DUMPED : CLD_KILLED,
-                 WTERMSIG(exit_status_));
-  }
+  const ChildExit exit(exit_status_);
+  NotifyParent(exit_signal_, exit.code, exit.status);
   if (autoreap) Reap();
 }
 

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 
+#include "pkg/sentry/kernel/child_exit.h"
 #include "pkg/sentry/kernel/thread_group.h"
 
 namespace cvisor::kernel {
@@ -217,14 +218,10 @@ void Tracing::NotifyOfExit(Task& tracee) {
   ThreadGroup& tg = tracee.tracer_->tg();
   tg.child_queue_.Notify(kEventIn);
   const int status = tracee.trace_zombie_ ? tracee.exit_status_ : tracee.tg().exit_status_;
+  const ChildExit exit(status);
   siginfo_t info =
-      MakeKillInfo(SIGCHLD, CLD_EXITED, tracee.TidIn(*tg.pid_ns()), tracee.tg().exit_uid_);
-  if (WIFEXITED(status)) {
-    info.si_status = WEXITSTATUS(status);
-  } else {
-    info.si_code = WCOREDUMP(status) ? CLD_DUMPED : CLD_KILLED;
-    info.si_status = WTERMSIG(status);
-  }
+      MakeKillInfo(SIGCHLD, exit.code, tracee.TidIn(*tg.pid_ns()), tracee.tg().exit_uid_);
+  info.si_status = exit.status;
   (void)tg.SendSignal(info);
 }
 

@@ -4,6 +4,7 @@
 
 #include <sys/wait.h>
 
+#include "pkg/sentry/kernel/child_exit.h"
 #include "pkg/sentry/kernel/thread_group.h"
 #include "pkg/sentry/kernel/trace.h"
 
@@ -12,13 +13,9 @@ namespace {
 
 void SetExit(WaitResult* r, int status) {
   r->status = status;
-  if (WIFEXITED(status)) {
-    r->child_code = CLD_EXITED;
-    r->child_status = WEXITSTATUS(status);
-  } else {
-    r->child_code = WCOREDUMP(status) ? CLD_DUMPED : CLD_KILLED;
-    r->child_status = WTERMSIG(status);
-  }
+  const ChildExit exit(status);
+  r->child_code = exit.code;
+  r->child_status = exit.status;
 }
 
 }  // namespace
