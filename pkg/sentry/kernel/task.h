@@ -225,8 +225,9 @@ class Task : public RefCounted {
   int seccomp_mode() const { return seccomp_mode_.load(std::memory_order_acquire); }
   Ref<const seccomp::Filter> SeccompFilter() const;
   Status EnterStrictSeccomp();
-  // 0, or with `all_threads` the number of a thread that cannot follow.
-  Result<pid_t> InstallSeccompFilter(std::vector<sock_filter> program, bool all_threads);
+  // 0, or with `all_threads` the number of a thread that cannot follow. `listener` may be null.
+  Result<pid_t> InstallSeccompFilter(std::vector<sock_filter> program, bool all_threads,
+                                     Ref<seccomp::Listener> listener = nullptr);
 
   // --- ptrace(2): kernel/trace.h. Whether this task is a tracee. Any thread.
   bool traced() const { return traced_.load(std::memory_order_relaxed); }
@@ -283,6 +284,8 @@ class Task : public RefCounted {
 
   // task_seccomp.cc
   void SetSeccomp(int mode, Ref<const seccomp::Filter> filter);
+  // At exit: a listener learns that nobody is left.
+  void DropSeccompFilter();
   // The call's result if the filters do not let it through.
   // A tracer may change the number.
   std::optional<Result<uint64_t>> ApplySeccomp(uint64_t* number, bool traced_already = false);
@@ -377,6 +380,9 @@ class Task : public RefCounted {
   Ref<ipc::UndoList> sem_undo_;
   Ref<const seccomp::Filter> seccomp_filter_;
   std::atomic<int> seccomp_mode_{0};  // changed under the task mutex
+  // The same filter, for this task's own thread without a lock. What it has seen stays: a later filter
+  // holds it.
+  std::atomic<const seccomp::Filter*> own_filter_{nullptr};
   Scheduling scheduling_;
 
   Parker parker_;

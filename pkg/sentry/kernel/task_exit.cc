@@ -139,6 +139,7 @@ void Task::ExitNow() {
     }
     if (fds != nullptr) fds->DecUsers();
   }
+  DropSeccompFilter();
   CpuUsage own;
   own.user_ns = UserTimeNs();
   own.system_ns = SystemTimeNs();

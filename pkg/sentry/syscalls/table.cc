@@ -357,7 +357,7 @@ constexpr SyscallInfo kTable[] = {
     {314, "sched_setattr", SchedSetattr, {kPid, kPtr, kHex}, kPartial, "stored, not enforced"},
     {315, "sched_getattr", SchedGetattr, {kPid, kPtr, kUint, kHex}, kFull},
     {316, "renameat2", Renameat2, {kDirFd, kPath, kDirFd, kPath, kRenameFlags}, kFull},
-    {317, "seccomp", Seccomp, {kUint, kHex, kPtr}, kPartial, "no listeners (SECCOMP_RET_USER_NOTIF)"},
+    {317, "seccomp", Seccomp, {kUint, kHex, kPtr}, kFull},
     {318, "getrandom", Getrandom, {kReadBuf, kSize, kRandomFlags}, kFull},
     {319, "memfd_create", MemfdCreate, {kString, kMemfdFlags}, kPartial, "no huge pages"},
     Missing(320, "kexec_file_load", kHardware),
