@@ -73,32 +73,6 @@ TEST(LimitTest, Prlimit) {
   go.Signal();
 }
 
-TEST(PrctlTest, Name) {
-  ScopedThread([] {
-    char name[16] = {};
-    EXPECT_THAT(prctl(PR_SET_NAME, "a-name-that-is-too-long"), SucceedsWith(0));
-    EXPECT_THAT(prctl(PR_GET_NAME, name), SucceedsWith(0));
-    EXPECT_STREQ(name, "a-name-that-is-");
-    EXPECT_THAT(prctl(PR_SET_NAME, 8), FailsWith(EFAULT));
-  });
-}
-
-TEST(PrctlTest, DumpableAndTimerslack) {
-  EXPECT_THAT(InChild([] {
-                EXPECT_THAT(prctl(PR_GET_DUMPABLE), SucceedsWith(1));
-                EXPECT_THAT(prctl(PR_SET_DUMPABLE, 0), SucceedsWith(0));
-                EXPECT_THAT(prctl(PR_GET_DUMPABLE), SucceedsWith(0));
-                EXPECT_THAT(prctl(PR_SET_DUMPABLE, 2), FailsWith(EINVAL));
-                EXPECT_THAT(prctl(PR_SET_TIMERSLACK, 12345), SucceedsWith(0));
-                EXPECT_THAT(prctl(PR_GET_TIMERSLACK), SucceedsWith(12345));
-                EXPECT_THAT(prctl(PR_SET_TIMERSLACK, 0), SucceedsWith(0));
-                EXPECT_THAT(prctl(PR_GET_TIMERSLACK), SucceedsWith(50000));
-                EXPECT_THAT(prctl(PR_SET_PDEATHSIG, 65), FailsWith(EINVAL));
-                EXPECT_THAT(prctl(0x7fffff), FailsWith(EINVAL));
-              }),
-              ExitedWith(0));
-}
-
 TEST(SchedTest, PoliciesAndParameters) {
   EXPECT_THAT(InChild([] {
                 EXPECT_THAT(sched_getscheduler(0), SucceedsWith(SCHED_OTHER));

@@ -59,15 +59,18 @@ class ShmAttachment : public mm::Attachment {
       : registry_(std::move(registry)), segment_(std::move(segment)) {}
   ~ShmAttachment() override;
   Ref<mm::Attachment> Fork() override;
+  void AddPieces(int n) override;
   // The mapping exists: from now on the segment's times tell of it.
   void Established();
 
   const ShmSegment& segment() const { return *segment_; }
 
  private:
+  friend class SharedMemory;
   const Ref<SharedMemory> registry_;
   const Ref<ShmSegment> segment_;
   bool established_ = false;
+  int pieces_ = 0;  // the registry's mu_. Until there is one it counts as one
 };
 
 // The segments of an IPC namespace.
@@ -108,7 +111,7 @@ class SharedMemory : public RefCounted {
   Result<Ref<ShmSegment>> Make(key_t key, uint64_t size, int flags, const Credentials& creds)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Called when an attachment goes. Destroys a removed segment after its last one.
-  void Detach(ShmSegment& segment, bool established);
+  void Detach(ShmSegment& segment, const ShmAttachment& attachment);
   static ShmStatus StatusOf(const ShmSegment& segment);
 
   Limits limits_;

@@ -165,7 +165,7 @@ class Task : public RefCounted {
   // --- Sleeping. Waits until Wake(), the deadline (ETIMEDOUT) or a signal to deliver (ERESTARTSYS; the
   // caller turns it into another restart code or EINTR if its man page says so).
   Status Block(Deadline deadline = Deadline::Never());
-  // Like Block, but only a fatal signal interrupts it (vfork, some file systems).
+  // Like Block, but only a signal that ends the process interrupts it (vfork, some file systems).
   Status BlockKillable(Deadline deadline = Deadline::Never());
   // Any thread: ends the current or next Block().
   void Wake() { parker_.Unpark(); }
@@ -239,7 +239,9 @@ class Task : public RefCounted {
   int parent_death_signal = 0;                // prctl(PR_SET_PDEATHSIG)
   uint32_t personality = 0;                   // personality(2)
   uint64_t timer_slack_ns = 50000;            // prctl(PR_SET_TIMERSLACK)
-  bool keep_caps = false;                     // prctl(PR_SET_KEEPCAPS); securebits hold the rest
+  uint64_t default_timer_slack_ns = 50000;    // of the thread that made this one, at that time
+  int memory_failure_policy = 2;              // prctl(PR_MCE_KILL): PR_MCE_KILL_DEFAULT
+  bool io_flusher = false;                    // prctl(PR_SET_IO_FLUSHER)
   // sched_setaffinity(2) etc.: stored and returned. Any thread, under sched_mutex.
   struct Scheduling {
     int policy = 0, priority = 0, nice = 0;
@@ -283,6 +285,7 @@ class Task : public RefCounted {
   static void* ThreadMain(void* task);
 
   // task_seccomp.cc
+  void ReportCallsToSeccomp();
   void SetSeccomp(int mode, Ref<const seccomp::Filter> filter);
   // At exit: a listener learns that nobody is left.
   void DropSeccompFilter();
@@ -335,6 +338,8 @@ class Task : public RefCounted {
   void UpdateInterruptFlag();  // signal mutex held; own thread, or one that does not run yet
   void ChangeMaskLocked(SignalSet mask);       // signal mutex held
   bool HasDefaultActionPending() const;        // signal mutex held
+  // Is the end certain? SIGKILL, exit_group, or a signal that ends the process without a core dump.
+  bool IsDying() const;
   bool WantsSignal(int sig) const;     // signal mutex held
   void InterruptLocked();              // signal mutex held; any thread
   // Gives up its numbers; task mutex held.

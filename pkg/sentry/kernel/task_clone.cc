@@ -176,14 +176,17 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
   child->name_ = name();
   child->no_new_privs = no_new_privs.load();
   child->personality = personality;
-  child->timer_slack_ns = timer_slack_ns;
-  child->keep_caps = keep_caps;
+  child->timer_slack_ns = child->default_timer_slack_ns = timer_slack_ns;
+  child->memory_failure_policy = memory_failure_policy;
+  child->io_flusher = io_flusher;
   child->scheduling_ = scheduling();
   if (child->scheduling_.reset_on_fork) {
-    child->scheduling_.policy = SCHED_OTHER;
-    child->scheduling_.priority = 0;
-    child->scheduling_.nice = std::max(child->scheduling_.nice, 0);
-    child->scheduling_.reset_on_fork = false;
+    Scheduling& s = child->scheduling_;
+    const bool real_time = s.policy == SCHED_FIFO || s.policy == SCHED_RR;
+    if (real_time) s.policy = SCHED_OTHER;
+    s.priority = 0;
+    s.nice = real_time ? 0 : std::max(s.nice, 0);
+    s.reset_on_fork = false;
   }
   child->blocked_ = blocked_;
   // A new stack of a thread that shares memory is not the parent's alternate stack.

@@ -168,11 +168,11 @@ Status Task::BlockKillable(Deadline deadline) {
   state_.store('D', std::memory_order_relaxed);
   Status status;
   ctx_->Sleeping(true);
-  if (fatal_.load()) {
+  if (IsDying()) {
     status = Errno::kERESTARTNOINTR;
   } else if (!parker_.Park(deadline)) {
     status = Errno::kETIMEDOUT;
-  } else if (fatal_.load()) {
+  } else if (IsDying()) {
     status = Errno::kERESTARTNOINTR;
   }
   ctx_->Sleeping(false);

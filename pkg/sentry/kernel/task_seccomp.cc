@@ -8,6 +8,7 @@
 #include <linux/seccomp.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "pkg/base/log.h"
@@ -61,7 +62,17 @@ void Task::SetSeccomp(int mode, Ref<const seccomp::Filter> filter) {
   }
   // After the filter: whoever sees the mode finds it.
   seccomp_mode_.store(mode, std::memory_order_release);
-  if (mode == SECCOMP_MODE_DISABLED) return;
+  if (mode != SECCOMP_MODE_DISABLED) ReportCallsToSeccomp();
+}
+
+void Task::ReportCallsToSeccomp() {
+  const Ref<const seccomp::Filter> filter = SeccompFilter();
+  if (filter != nullptr && std::all_of(std::begin(platform::kLocalCalls),
+                                       std::end(platform::kLocalCalls), [&](uint64_t number) {
+                                         return filter->AlwaysAllows(number);
+                                       })) {
+    return;  // it would not look at them
+  }
   if (const Ref<mm::MemoryManager> mm = MmRef(); mm != nullptr) mm->as().ReportAllCalls();
 }
 

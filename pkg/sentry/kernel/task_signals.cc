@@ -71,6 +71,22 @@ bool Task::HasDefaultActionPending() const {
   return false;
 }
 
+bool Task::IsDying() const {
+  if (fatal_.load()) return true;
+  if (!interrupted_.load(std::memory_order_acquire)) return false;
+  MutexLock lock(tg_->signal_mutex());
+  // A tracer may take the signal away, and an init has no default actions.
+  if (traced() || tg_->unkillable_) return false;
+  SignalSet set = (pending_.pending() | tg_->pending_.pending()) & ~blocked_;
+  for (; set != 0; set &= set - 1) {
+    const int sig = __builtin_ctzll(set) + 1;
+    if (tg_->handlers_->Get(sig).is_default() && DefaultActionOf(sig) == DefaultAction::kTerminate) {
+      return true;
+    }
+  }
+  return false;
+}
+
 SignalSet Task::BlockedByOthers() const {
   MutexLock lock(tg_->signal_mutex());
   return blocked_;

@@ -13,6 +13,7 @@
 #define CVISOR_PKG_SENTRY_PLATFORM_PLATFORM_H_
 
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 
 #include <cstddef>
@@ -129,6 +130,9 @@ class Context {
   virtual void Release() = 0;
 };
 
+// What AddressSpace::ReportAllCalls() is about.
+inline constexpr uint64_t kLocalCalls[] = {SYS_sched_yield, SYS_futex};
+
 class AddressSpace : public RefCounted {
  public:
   // Mapping operations: mmap(2), munmap(2), mprotect(2), mremap(2) (never MAP_PRIVATE growth of a file by
@@ -146,7 +150,7 @@ class AddressSpace : public RefCounted {
   virtual Status Mincore(Context& ctx, UserAddr addr, uint64_t length, std::span<uint8_t> out) = 0;
 
   // From now on, in its copies too, each system call comes out of Switch(). Without this a platform may do by
-  // itself what no more than the host's scheduler is asked for. Any thread.
+  // itself what no more than the host's scheduler is asked for, of kLocalCalls. Any thread.
   virtual void ReportAllCalls() {}
 
   // From now on, in its copies too, the application's code is in memory as the application put it there: who

@@ -70,7 +70,7 @@ HandlerFunction Mbind, SetMempolicy, GetMempolicy, MigratePages, MovePages, SetM
 // sys_shm.cc
 HandlerFunction Shmget, Shmat, Shmdt, Shmctl;
 // sys_process_vm.cc
-HandlerFunction ProcessVmReadv, ProcessVmWritev;
+HandlerFunction ProcessVmReadv, ProcessVmWritev, ProcessMadvise;
 // sys_ptrace.cc
 HandlerFunction Ptrace;
 
@@ -93,7 +93,7 @@ HandlerFunction Getitimer, Setitimer, Alarm, TimerCreate, TimerSettime, TimerGet
 // sys_timerfd.cc
 HandlerFunction TimerfdCreate, TimerfdSettime, TimerfdGettime;
 // sys_futex.cc
-HandlerFunction Futex, FutexWaitv, SetRobustList, GetRobustList;
+HandlerFunction Futex, FutexWaitv, FutexWake, FutexWait, FutexRequeue, SetRobustList, GetRobustList;
 // sys_signal.cc
 HandlerFunction RtSigaction, RtSigprocmask, RtSigreturn, RtSigpending, RtSigtimedwait, RtSigsuspend,
     Sigaltstack, Pause, RestartSyscall;

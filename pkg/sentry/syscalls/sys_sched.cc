@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "pkg/sentry/kernel/kernel.h"
@@ -58,12 +59,14 @@ bool MayChange(Task& t, Task& target) {
          mine->HasCapIn(*theirs->user_ns, CAP_SYS_NICE);
 }
 
+// `nice` may be null. `keep_params`: all is checked, and only reset_on_fork changes.
 Status ApplyPolicy(Task& t, Task& target, int policy, int priority, const int* nice,
-                   bool reset_on_fork) {
+                   bool reset_on_fork, bool keep_params = false) {
   if (!IsKnown(policy)) return Errno::kEINVAL;
   if (priority < 0 || priority > 99 || IsRealTime(policy) != (priority != 0)) {
     return Errno::kEINVAL;
   }
+  const bool has_nice = policy == SCHED_OTHER || policy == SCHED_BATCH;
   Scheduling s = target.scheduling();
   if (!t.HasCap(CAP_SYS_NICE)) {
     if (!MayChange(t, target)) return Errno::kEPERM;
@@ -73,15 +76,19 @@ Status ApplyPolicy(Task& t, Task& target, int policy, int priority, const int* n
       if (priority > s.priority && static_cast<uint64_t>(priority) > limit) return Errno::kEPERM;
     }
     if (s.reset_on_fork && !reset_on_fork) return Errno::kEPERM;
-    if (nice != nullptr && *nice < s.nice &&
-        static_cast<uint64_t>(20 - *nice) > target.Rlimit(RLIMIT_NICE)) {
-      return Errno::kEPERM;
-    }
+    const auto may_be = [&](int value) {
+      return static_cast<uint64_t>(20 - value) <= target.Rlimit(RLIMIT_NICE);
+    };
+    if (nice != nullptr && has_nice && *nice < s.nice && !may_be(*nice)) return Errno::kEPERM;
+    // Out of SCHED_IDLE only who could have that nice value, too.
+    if (s.policy == SCHED_IDLE && policy != SCHED_IDLE && !may_be(s.nice)) return Errno::kEPERM;
   }
-  s.policy = policy;
-  s.priority = priority;
   s.reset_on_fork = reset_on_fork;
-  if (nice != nullptr) s.nice = std::clamp(*nice, -20, 19);
+  if (!keep_params) {
+    s.policy = policy;
+    s.priority = priority;
+    if (nice != nullptr && has_nice) s.nice = std::clamp(*nice, -20, 19);
+  }
   target.set_scheduling(s);
   return OkStatus();
 }
@@ -174,14 +181,23 @@ Result<uint64_t> SchedGetaffinity(Task& t, const SyscallArgs& a) {
 }
 
 Result<uint64_t> SchedSetattr(Task& t, const SyscallArgs& a) {
-  if (a[1].raw == 0 || a[2].raw != 0) return Errno::kEINVAL;
+  if (a[1].raw == 0 || a[0].As<pid_t>() < 0 || a[2].As<uint32_t>() != 0) return Errno::kEINVAL;
   ASSIGN_OR_RETURN(uint32_t size, t.CopyIn<uint32_t>(a[1].raw));
   if (size == 0) size = sizeof(SchedAttr);
   if (size < sizeof(SchedAttr) || size > mm::kPageSize) {
     RETURN_IF_ERROR(t.CopyOut<uint32_t>(a[1].raw, sizeof(SchedAttr)));
     return Errno::kE2BIG;
   }
-  ASSIGN_OR_RETURN(const SchedAttr attr, t.CopyIn<SchedAttr>(a[1].raw));
+  ASSIGN_OR_RETURN(SchedAttr attr, t.CopyIn<SchedAttr>(a[1].raw));
+  std::array<char, mm::kPageSize> rest;
+  const size_t more = size - sizeof(attr);
+  RETURN_IF_ERROR(t.mm().CopyInBytes(a[1].raw + sizeof(attr), rest.data(), more));
+  if (std::any_of(rest.begin(), rest.begin() + more, [](char c) { return c != 0; })) {
+    RETURN_IF_ERROR(t.CopyOut<uint32_t>(a[1].raw, sizeof(SchedAttr)));
+    return Errno::kE2BIG;
+  }
+  attr.nice = std::clamp(attr.nice, -20, 19);
+  if (static_cast<int>(attr.policy) < 0) return Errno::kEINVAL;
   ASSIGN_OR_RETURN(auto target, FindTarget(t, a[0].As<pid_t>()));
   constexpr uint64_t kResetOnFork = 1, kKeepPolicy = 8, kKeepParams = 16;
   if ((attr.flags & ~(kResetOnFork | kKeepPolicy | kKeepParams)) != 0) return Errno::kEINVAL;
@@ -192,13 +208,14 @@ Result<uint64_t> SchedSetattr(Task& t, const SyscallArgs& a) {
   const int priority = keep ? s.priority : static_cast<int>(attr.priority);
   const int nice = keep ? s.nice : attr.nice;
   RETURN_IF_ERROR(
-      ApplyPolicy(t, *target, policy, priority, &nice, (attr.flags & kResetOnFork) != 0));
+      ApplyPolicy(t, *target, policy, priority, &nice, (attr.flags & kResetOnFork) != 0, keep));
   return 0;
 }
 
 Result<uint64_t> SchedGetattr(Task& t, const SyscallArgs& a) {
   const auto size = a[2].As<uint32_t>();
-  if (a[1].raw == 0 || size < sizeof(SchedAttr) || size > mm::kPageSize || a[3].raw != 0) {
+  if (a[1].raw == 0 || a[0].As<pid_t>() < 0 || size < sizeof(SchedAttr) || size > mm::kPageSize ||
+      a[3].As<uint32_t>() != 0) {
     return Errno::kEINVAL;
   }
   ASSIGN_OR_RETURN(auto target, FindTarget(t, a[0].As<pid_t>()));
