@@ -29,7 +29,7 @@ constexpr uint64_t kTrapProtection = 13, kTrapBreakpoint = 3, kTrapPage = 14;
 }  // namespace
 
 SystrapContext::SystrapContext(SystrapPlatform& platform)
-    : platform_(platform), spin_(platform.spin()) {}
+    : platform_(platform), spin_(platform.spin()), home_(platform.cpus()) {}
 
 SystrapContext::~SystrapContext() { Release(); }
 
@@ -69,6 +69,7 @@ void SystrapContext::MoveToListener() {
     return;
   }
   Unbind();
+  home_.Leave();
   // An error is seen by the next who looks: the process is dead.
   (void)Adopt(*as, std::move(*thread));
 }
@@ -88,6 +89,7 @@ Status SystrapContext::Adopt(SystrapAddressSpace& as, std::unique_ptr<StubThread
   const Status started = thread_->Start();
   kick_tid_.store(thread_->tid(), std::memory_order_relaxed);
   RETURN_IF_ERROR(started);
+  thread_->StayAt(home_);
   PutXsave(pending_xsave_);
   pending_xsave_.clear();
   return OkStatus();
@@ -241,8 +243,13 @@ Event SystrapContext::SwitchLazily(AddressSpace& address_space, arch::Registers*
   } else if (changed == Changed::kResult) {
     page.rax = regs->rax;
   }
-  thread_->Give(COMMAND_RUN, spin_.TakeStart());
-  const bool alive = thread_->Await(spin_);
+  const bool elsewhere = spin_.TakeStart();
+  if (elsewhere && home_.held()) {
+    home_.Leave();
+    thread_->StayAt(home_);
+  }
+  thread_->Give(COMMAND_RUN, elsewhere);
+  const bool alive = thread_->Await(spin_, home_);
   // From here on Interrupt() only leaves a note for the next time. A kick that is under way makes
   // one spurious kInterrupt.
   state_.exchange(0, std::memory_order_seq_cst);
@@ -392,7 +399,7 @@ void SystrapContext::Interrupt() {
 Status SystrapContext::Command(uint32_t command) {
   SpinPolicy patient(platform_.spin());
   thread_->Give(command, false);
-  if (!thread_->Await(patient)) return Errno::kESRCH;
+  if (!thread_->Await(patient, home_)) return Errno::kESRCH;
   return OkStatus();
 }
 
@@ -449,6 +456,18 @@ Status SystrapContext::CloneInto(Context& child_context, AddressSpace& address_s
   ASSIGN_OR_RETURN(child.claimed_, as.Claim(/*listener=*/false));
   child.claimed_as_ = Ref<SystrapAddressSpace>(&as);
   return OkStatus();
+}
+
+void SystrapContext::BeginThread(Context& child) {
+  const int cpu = sched_getcpu();
+  if (cpu < 0 || CPU_COUNT(&platform_.cpus()) < 2) return;
+  if (home_.cpu() != cpu) PinTo(0, cpu);
+  static_cast<SystrapContext&>(child).home_.Inherit(cpu);
+}
+
+void SystrapContext::EndThread() {
+  if (home_.held() || CPU_COUNT(&platform_.cpus()) < 2) return;
+  sched_setaffinity(0, sizeof(platform_.cpus()), &platform_.cpus());
 }
 
 Result<uint32_t> SystrapContext::CompareAndSwap32(AddressSpace& address_space, UserAddr addr,

@@ -14,6 +14,7 @@
 
 #include "pkg/base/mutex.h"
 #include "pkg/sentry/platform/systrap/address_space.h"
+#include "pkg/sentry/platform/systrap/home.h"
 #include "pkg/sentry/platform/systrap/platform_impl.h"
 #include "pkg/sentry/platform/systrap/spin.h"
 #include "pkg/sentry/platform/systrap/stub_thread.h"
@@ -33,6 +34,8 @@ class SystrapContext : public Context {
   Status SetXsave(std::span<const std::byte> state) override;
   void ResetXsave() override;
   Status CloneInto(Context& child, AddressSpace& as) override;
+  void BeginThread(Context& child) override;
+  void EndThread() override;
   Result<uint32_t> CompareAndSwap32(AddressSpace& as, UserAddr addr, uint32_t expected,
                                     uint32_t desired) override;
   bool Alive() override;
@@ -84,6 +87,7 @@ class SystrapContext : public Context {
 
   SystrapPlatform& platform_;
   SpinPolicy spin_;
+  Home home_;
   Ref<SystrapAddressSpace> as_;  // of thread_
   std::unique_ptr<StubThread> thread_;
   // What the application's registers are as far as the stub knows.

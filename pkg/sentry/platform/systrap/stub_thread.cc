@@ -129,6 +129,16 @@ void StubThread::Arrived() {
                     reinterpret_cast<const cpu_set_t*>(process_->slab().agent().cpus));
 }
 
+void StubThread::StayAt(const Home& home) {
+  if (home.cpu() == pinned_to_) return;
+  pinned_to_ = home.cpu();
+  if (home.held()) {
+    PinTo(tid_, home.cpu());
+  } else {
+    sched_setaffinity(tid_, sizeof(home.cpus()), &home.cpus());
+  }
+}
+
 void StubThread::Give(uint32_t command, bool elsewhere) {
   if (outstanding_ && !Finish()) return;
   if (elsewhere) MoveAway();
@@ -190,7 +200,7 @@ bool StubThread::Finish() {
   return !process_->dead();
 }
 
-bool StubThread::Await(SpinPolicy& spin) {
+bool StubThread::Await(SpinPolicy& spin, Home& home) {
   const uint64_t start = __rdtsc();
   const uint64_t budget = spin.SentryBudget();
   const bool spun = budget != 0 && SpinForTurn(budget);
@@ -210,9 +220,14 @@ bool StubThread::Await(SpinPolicy& spin) {
         // The state says so before the notification comes. If not, a kick took the stub out of its last call
         // while that was being answered, and it makes it again.
         if (Load(page_.state) < STATE_SENTRY) Answer();
-      } else {
+      } else if (!home.held()) {
         FutexWait(&page_.state, asleep);
         ++futex_sleeps_;
+      } else if (FutexWaitFor(&page_.state, asleep, Home::kPatienceNs)) {
+        ++futex_sleeps_;
+      } else {
+        home.Leave();
+        StayAt(home);
       }
     }
   }
