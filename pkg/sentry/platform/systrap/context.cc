@@ -180,6 +180,7 @@ void SystrapContext::FetchCall(arch::Registers* regs) {
   regs->r10 = ReadOnce(p.r10);
   regs->r8 = ReadOnce(p.r8);
   regs->r9 = ReadOnce(p.r9);
+  __builtin_prefetch(&p, 1);  // for the answer
   regs->orig_rax = ~0ull;
   rest_pending_ = true;
 }
@@ -222,8 +223,10 @@ Event SystrapContext::SwitchLazily(AddressSpace& address_space, arch::Registers*
   if (move) MoveToListener();
   SetRunnable(true);
   current_context = this;
-  if (state_.fetch_or(kInUser, std::memory_order_seq_cst) & kPending) {
-    state_.exchange(0, std::memory_order_seq_cst);
+  in_user_.store(true, std::memory_order_relaxed);
+  if (interrupt_pending_.load(std::memory_order_relaxed)) [[unlikely]] {
+    in_user_.store(false, std::memory_order_relaxed);
+    interrupt_pending_.exchange(false, std::memory_order_seq_cst);
     // The caller will not say again that it changed them.
     if (changed != Changed::kNothing) {
       CompleteRegisters(regs);
@@ -249,10 +252,17 @@ Event SystrapContext::SwitchLazily(AddressSpace& address_space, arch::Registers*
     thread_->StayAt(home_);
   }
   thread_->Give(COMMAND_RUN, elsewhere);
+  // Giving the turn was a full barrier: who did not see in_user_ has set the flag before.
+  if (interrupt_pending_.load(std::memory_order_relaxed)) [[unlikely]] Kick();
   const bool alive = thread_->Await(spin_, home_);
   // From here on Interrupt() only leaves a note for the next time. A kick that is under way makes
   // one spurious kInterrupt.
-  state_.exchange(0, std::memory_order_seq_cst);
+  in_user_.store(false, std::memory_order_relaxed);
+  if (interrupt_pending_.load(std::memory_order_relaxed)) [[unlikely]] {
+    // A full barrier before the caller looks for what Interrupt() was called for. A note that comes after the
+    // look above stays for the next time.
+    interrupt_pending_.exchange(false, std::memory_order_seq_cst);
+  }
   if (!alive) return {Event::kDead};
   FetchCall(regs);
   if (ReadOnce(page.event) == EVENT_SYSCALL) {
@@ -389,8 +399,11 @@ std::optional<Status> SystrapContext::QuickUnmap(const SystrapAddressSpace& as, 
 }
 
 void SystrapContext::Interrupt() {
-  const uint32_t old = state_.fetch_or(kPending, std::memory_order_seq_cst);
-  if ((old & kInUser) == 0 || (old & kPending) != 0) return;
+  if (interrupt_pending_.exchange(true, std::memory_order_seq_cst)) return;
+  if (in_user_.load(std::memory_order_seq_cst)) Kick();
+}
+
+void SystrapContext::Kick() {
   // If the stub thread is gone by now this reaches nobody, or another stub thread, which shrugs.
   syscall(SYS_tgkill, kick_tgid_.load(std::memory_order_relaxed),
           kick_tid_.load(std::memory_order_relaxed), STUB_KICK_SIGNAL);

@@ -55,8 +55,6 @@ class SystrapContext : public Context {
   std::optional<Status> QuickUnmap(const SystrapAddressSpace& as, UserAddr addr, uint64_t length);
 
  private:
-  enum : uint32_t { kPending = 1, kInUser = 2 };
-
   // ESRCH if the stub process is dead, EAGAIN if it has no thread for us.
   Status Bind(SystrapAddressSpace& as);
   // Takes over a stub thread of `as`. ESRCH.
@@ -67,6 +65,8 @@ class SystrapContext : public Context {
   void Unbind();
   void LeaveThread();
   void SetRunnable(bool runnable);
+  // Any thread.
+  void Kick();
   bool CanAskStub(const SystrapAddressSpace& as) const;
   // False if it was not done.
   bool Do(uint32_t command);
@@ -102,8 +102,11 @@ class SystrapContext : public Context {
   // FPU state to put into the next stub thread; empty if nothing is known.
   std::vector<std::byte> pending_xsave_;
 
-  std::atomic<uint32_t> state_{0};
-  // The stub thread to kick; written by our thread, meaningful to others while kInUser is set.
+  // Somebody called Interrupt().
+  std::atomic<bool> interrupt_pending_{false};
+  // The stub has, or is about to get, the turn: it must be kicked.
+  std::atomic<bool> in_user_{false};
+  // The stub thread to kick; written by our thread, meaningful to others while in_user_ is set.
   std::atomic<pid_t> kick_tgid_{0};
   std::atomic<pid_t> kick_tid_{0};
 

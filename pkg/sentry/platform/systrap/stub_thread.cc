@@ -150,6 +150,8 @@ bool StubThread::SpinForTurn(uint64_t budget) {
   const uint64_t start = __rdtsc();
   while (Load(page_.state) < STATE_SENTRY) {
     if (__rdtsc() - start > budget) return false;
+    // Twice: each look takes the line away from the stub, which may be about to write to it.
+    _mm_pause();
     _mm_pause();
   }
   return true;
@@ -232,10 +234,11 @@ bool StubThread::Await(SpinPolicy& spin, Home& home) {
     }
   }
   if (moving_) Arrived();
-  const uint64_t elapsed = __rdtsc() - start;
   if (spun) {
-    spin.OnEvent(elapsed, 0, true);
+    // It was within the budget, whatever it was: one look at the clock less.
+    spin.OnEvent(0, 0, true);
   } else {
+    const uint64_t elapsed = __rdtsc() - start;
     // What the stub says of times is only a hint, but must not be nonsense.
     const uint64_t handed_over = __atomic_load_n(&page_.handed_over, __ATOMIC_RELAXED);
     const uint64_t ran = handed_over - __atomic_load_n(&page_.resumed, __ATOMIC_RELAXED);
