@@ -168,7 +168,7 @@ class Task : public RefCounted {
   // Like Block, but only a signal that ends the process interrupts it (vfork, some file systems).
   Status BlockKillable(Deadline deadline = Deadline::Never());
   // Any thread: ends the current or next Block().
-  void Wake() { parker_.Unpark(); }
+  void Wake();
 
   // Calls `attempt` (returning Status or Result<T>) until it no longer says EAGAIN, waiting on `queue`
   // for `mask` in between. The usual way to serve a blocking call:
@@ -283,6 +283,8 @@ class Task : public RefCounted {
   // The first program of a process made by Kernel::CreateProcess. False if it could not be loaded.
   bool RunInitialExec();
   static void* ThreadMain(void* task);
+  // Drops a reference to it.
+  static void WakeSleeper(void* task);
 
   // task_seccomp.cc
   void ReportCallsToSeccomp();
