@@ -38,12 +38,7 @@ PidNamespace& Task::pid_ns() const { return *tg_->pid_ns(); }
 
 pid_t Task::tid() const { return tid_.load(std::memory_order_relaxed); }
 
-pid_t Task::TidIn(const PidNamespace& ns) const {
-  for (const auto& [n, id] : ids_) {
-    if (n.get() == &ns) return id;
-  }
-  return 0;
-}
+pid_t Task::TidIn(const PidNamespace& ns) const { return NumberIn(ids_, ns); }
 
 bool Task::is_leader() const { return tid() == tg_->id(); }
 

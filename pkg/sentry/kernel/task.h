@@ -30,6 +30,7 @@
 #include "pkg/sentry/auth/credentials.h"
 #include "pkg/sentry/ipc/semaphore.h"
 #include "pkg/sentry/kernel/blocker.h"
+#include "pkg/sentry/kernel/pid_namespace.h"
 #include "pkg/sentry/kernel/signals.h"
 #include "pkg/sentry/mm/memory_manager.h"
 #include "pkg/sentry/platform/platform.h"
@@ -167,6 +168,8 @@ class Task : public RefCounted {
   Status Block(Deadline deadline = Deadline::Never());
   // Like Block, but only a fatal signal interrupts it (vfork, some file systems).
   Status BlockKillable(Deadline deadline = Deadline::Never());
+  // Nothing but the end of this thread is to come: long loops stop.
+  bool ending() const { return fatal_.load(std::memory_order_relaxed); }
   // Any thread: ends the current or next Block().
   void Wake() { parker_.Unpark(); }
 
@@ -348,7 +351,7 @@ class Task : public RefCounted {
   Kernel& kernel_;
   const Ref<ThreadGroup> tg_;
   const Ref<Container> container_;
-  std::vector<std::pair<Ref<PidNamespace>, pid_t>> ids_;  // own namespace first; task mutex
+  PidNumbers ids_;  // own namespace first; task mutex
   const uint64_t start_time_ns_;
 
   std::unique_ptr<platform::Context> ctx_;  // set before the thread starts

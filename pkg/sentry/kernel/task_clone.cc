@@ -58,7 +58,7 @@ Status CheckFlags(const Task& t, const CloneArgs& args) {
 }  // namespace
 
 Status Kernel::AdoptTask(Task& t, const Ref<PidNamespace>& ns, const std::vector<pid_t>& set_tid) {
-  std::vector<std::pair<Ref<PidNamespace>, pid_t>> ids;
+  PidNumbers ids;
   size_t level = 0;
   for (Ref<PidNamespace> n = ns; n != nullptr; n = n->parent(), ++level) {
     pid_t id;
@@ -79,6 +79,7 @@ Status Kernel::AdoptTask(Task& t, const Ref<PidNamespace>& ns, const std::vector
   if (tg.leader_ == nullptr) {
     tg.leader_ = &t;
     tg.ids_ = t.ids_;
+    tg.numbers_ = MakeRef<ProcessNumbers>(t.ids_);
     tg.id_.store(t.tid_.load());
     for (const auto& [n, id] : tg.ids_) n->thread_groups_[id] = &tg;
     if (ns->init_ == nullptr && t.tid_.load() == 1) ns->init_ = &tg;

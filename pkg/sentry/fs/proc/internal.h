@@ -32,6 +32,10 @@ std::string Stat(FileSystem& fs, Task& t, bool thread);
 std::string Statm(Task& t);
 std::string StatusText(FileSystem& fs, Task& t);
 std::string Limits(Task& t);
+// id_map.cc: open files of /proc/PID/{uid_map,gid_map,setgroups}.
+Ref<vfs::SyntheticFile> OpenUidMap(FileSystem& fs, Task& t);
+Ref<vfs::SyntheticFile> OpenGidMap(FileSystem& fs, Task& t);
+Ref<vfs::SyntheticFile> OpenSetgroups(FileSystem& fs, Task& t);
 // mounts.cc: /proc/PID/{mounts,mountinfo,mountstats}
 std::string Mounts(Task& t);
 std::string MountInfo(Task& t);

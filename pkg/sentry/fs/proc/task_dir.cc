@@ -119,26 +119,6 @@ std::string SyscallLine(Task& t) {
   return nr < 0 ? "running\n" : absl::StrFormat("%d\n", nr);
 }
 
-template <UserNamespace::Kind kind>
-std::string ReadIdMap(Task& t) {
-  const Task* reader = Task::Current();
-  const Ref<UserNamespace> ns = t.creds()->user_ns;
-  return ns->ReadMap(kind, reader == nullptr ? *ns : *reader->creds()->user_ns);
-}
-
-template <UserNamespace::Kind kind>
-Status WriteIdMap(Task& t, std::string_view data) {
-  const Task* writer = Task::Current();
-  if (writer == nullptr) return Errno::kEPERM;
-  return t.creds()->user_ns->WriteMap(kind, *writer->creds(), data);
-}
-
-Status WriteSetgroups(Task& t, std::string_view data) {
-  const Task* writer = Task::Current();
-  if (writer == nullptr) return Errno::kEPERM;
-  return t.creds()->user_ns->WriteSetgroups(*writer->creds(), data);
-}
-
 Result<vfs::Path> ExePath(Task& t) {
   if (!MayInspect(t)) return Errno::kEACCES;
   const auto mm = t.MmRef();
@@ -293,6 +273,8 @@ struct FileSpec {
   std::string (*generate)(FileSystem& fs, Task& t, bool thread);
   Status (*store)(Task& t, std::string_view data) = nullptr;
   bool inspect = false;  // needs ptrace access
+  // What an open file is, where that depends on when and by whom it was opened.
+  Ref<vfs::SyntheticFile> (*bind)(FileSystem& fs, Task& t) = nullptr;
 };
 
 std::string OrEmpty(Result<std::string> r) { return r.ok() ? *std::move(r) : std::string(); }
@@ -318,8 +300,7 @@ constexpr FileSpec kFiles[] = {
     {"cmdline", 0444, kCmdline, CVISOR_TEXT(OrEmpty(Cmdline(t)))},
     {"comm", 0644, kComm, CVISOR_TEXT(t.name() + "\n"), SetComm},
     {"environ", 0400, kEnviron, CVISOR_TEXT(OrEmpty(Environ(t))), nullptr, true},
-    {"gid_map", 0644, kGidMap, CVISOR_TEXT(ReadIdMap<UserNamespace::Kind::kGroup>(t)),
-     WriteIdMap<UserNamespace::Kind::kGroup>},
+    {"gid_map", 0644, kGidMap, nullptr, nullptr, false, OpenGidMap},
     {"limits", 0444, kLimits, CVISOR_TEXT(Limits(t))},
     {"loginuid", 0644, kLoginuid, CVISOR_TEXT("4294967295")},
     {"maps", 0444, kMaps, CVISOR_TEXT(Maps(t)), nullptr, true},
@@ -334,8 +315,7 @@ constexpr FileSpec kFiles[] = {
      CVISOR_TEXT(absl::StrFormat("%d 0 %d\n", t.UserTimeNs() + t.SystemTimeNs(),
                                  t.voluntary_switches.load()))},
     {"sessionid", 0444, kSessionid, CVISOR_TEXT("4294967295")},
-    {"setgroups", 0644, kSetgroups,
-     CVISOR_TEXT(t.creds()->user_ns->setgroups_allowed() ? "allow\n" : "deny\n"), WriteSetgroups},
+    {"setgroups", 0644, kSetgroups, nullptr, nullptr, false, OpenSetgroups},
     {"smaps", 0444, kSmaps, CVISOR_TEXT(Smaps(t, /*rollup=*/false)), nullptr, true},
     {"smaps_rollup", 0444, kRollup, CVISOR_TEXT(Smaps(t, /*rollup=*/true)), nullptr, true},
     {"stat", 0444, kStat, CVISOR_TEXT(Stat(fs, t, thread))},
@@ -343,8 +323,7 @@ constexpr FileSpec kFiles[] = {
     {"status", 0444, kStatus, CVISOR_TEXT(StatusText(fs, t))},
     {"syscall", 0400, kSyscall, CVISOR_TEXT(SyscallLine(t)), nullptr, true},
     {"timerslack_ns", 0666, kTimerslack, CVISOR_TEXT(absl::StrFormat("%d\n", t.timer_slack_ns))},
-    {"uid_map", 0644, kUidMap, CVISOR_TEXT(ReadIdMap<UserNamespace::Kind::kUser>(t)),
-     WriteIdMap<UserNamespace::Kind::kUser>},
+    {"uid_map", 0644, kUidMap, nullptr, nullptr, false, OpenUidMap},
     {"wchan", 0444, kWchan, CVISOR_TEXT("0")},
 };
 constexpr FileSpec kThreadFiles[] = {{"children", 0444, kChildren, Children}};
@@ -383,6 +362,11 @@ class TaskFile : public OwnedBy<TaskFileBase> {
   }
   Status CheckOpen(int, const Credentials&) override {
     return spec_.inspect && !MayInspect(*task_) ? Status(Errno::kEACCES) : OkStatus();
+  }
+  Result<Ref<vfs::FileDescription>> Open(const vfs::Path& path, int flags,
+                                         const Credentials& creds) override {
+    if (spec_.bind == nullptr) return TaskFileBase::Open(path, flags, creds);
+    return spec_.bind(fs_, *task_)->Open(path, flags, creds);
   }
 
  private:
