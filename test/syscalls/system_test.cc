@@ -122,6 +122,74 @@ TEST(SchedTest, PoliciesAndParameters) {
   EXPECT_THAT(sched_yield(), SucceedsWith(0));
 }
 
+// sched_setattr(2).
+struct SchedAttr {
+  uint32_t size = 48, policy = 0;
+  uint64_t flags = 0;
+  int32_t nice = 0;
+  uint32_t priority = 0;
+  uint64_t runtime = 0, deadline = 0, period = 0;
+};
+
+int SetDeadline(uint64_t runtime, uint64_t deadline, uint64_t period, uint64_t flags = 0) {
+  SchedAttr attr;
+  attr.policy = 6;
+  attr.flags = flags;
+  attr.runtime = runtime;
+  attr.deadline = deadline;
+  attr.period = period;
+  return syscall(SYS_sched_setattr, 0, &attr, 0) == 0 ? 0 : errno;
+}
+
+TEST(SchedTest, DeadlineIsChecked) {
+  EXPECT_THAT(InChild([] {
+                constexpr uint64_t kMs = 1000000;
+                EXPECT_EQ(SetDeadline(0, 0, 0), EINVAL);
+                EXPECT_EQ(SetDeadline(kMs, 0, 0), EINVAL);
+                EXPECT_EQ(SetDeadline(1023, 10 * kMs, 0), EINVAL);
+                EXPECT_EQ(SetDeadline(3 * kMs, 2 * kMs, 4 * kMs), EINVAL);
+                EXPECT_EQ(SetDeadline(kMs, 4 * kMs, 2 * kMs), EINVAL);
+                EXPECT_EQ(SetDeadline(2000, 50000, 50000), EINVAL);
+                EXPECT_EQ(SetDeadline(kMs, 10000 * kMs, 10000 * kMs), EINVAL);
+                EXPECT_EQ(SetDeadline(kMs, uint64_t{1} << 63, 0), EINVAL);
+                EXPECT_THAT(sched_getscheduler(0), SucceedsWith(SCHED_OTHER));
+              }),
+              ExitedWith(0));
+}
+
+TEST(SchedTest, DeadlineIsReturned) {
+  EXPECT_THAT(InChild([] {
+                constexpr uint64_t kMs = 1000000;
+                ASSERT_EQ(SetDeadline(kMs, 20 * kMs, 0), 0);
+                EXPECT_THAT(sched_getscheduler(0), SucceedsWith(6));
+                SchedAttr attr;
+                EXPECT_THAT(syscall(SYS_sched_getattr, 0, &attr, sizeof(attr), 0), SucceedsWith(0));
+                EXPECT_EQ(attr.policy, 6u);
+                EXPECT_EQ(attr.runtime, kMs);
+                EXPECT_EQ(attr.deadline, 20 * kMs);
+                EXPECT_EQ(attr.period, 20 * kMs);
+                EXPECT_EQ(attr.priority, 0u);
+                // Its share cannot be divided.
+                EXPECT_THAT(fork(), FailsWith(EAGAIN));
+                ASSERT_EQ(SetDeadline(kMs, 20 * kMs, 30 * kMs, /*SCHED_FLAG_RESET_ON_FORK*/ 1), 0);
+                EXPECT_THAT(
+                    InChild([] { EXPECT_THAT(sched_getscheduler(0), SucceedsWith(SCHED_OTHER)); }),
+                    ExitedWith(0));
+                sched_param p = {0};
+                EXPECT_THAT(sched_setscheduler(0, SCHED_OTHER, &p), SucceedsWith(0));
+                EXPECT_THAT(InChild([] {}), ExitedWith(0));
+              }),
+              ExitedWith(0));
+}
+
+TEST(SchedTest, DeadlineNeedsPrivilege) {
+  EXPECT_THAT(InChild([] {
+                ASSERT_EQ(setresuid(1000, 1000, 1000), 0);
+                EXPECT_EQ(SetDeadline(1000000, 20000000, 0), EPERM);
+              }),
+              ExitedWith(0));
+}
+
 TEST(SchedTest, Affinity) {
   EXPECT_THAT(InChild([] {
                 cpu_set_t set;

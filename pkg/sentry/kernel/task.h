@@ -47,7 +47,9 @@ class IpcNamespace;
 class Kernel;
 class PidNamespace;
 class Task;
+class CgroupNamespace;
 class ThreadGroup;
+class TimeNamespace;
 class Tracing;
 class UtsNamespace;
 struct InitialExec;
@@ -138,6 +140,15 @@ class Task : public RefCounted {
   // Where children are made: unshare(CLONE_NEWPID), setns(2). Any thread.
   Ref<PidNamespace> PidNsForChildren() const;
   void SetPidNsForChildren(Ref<PidNamespace> ns);
+  // Null: the first one. Any thread.
+  Ref<CgroupNamespace> CgroupNs() const;
+  void SetCgroupNs(Ref<CgroupNamespace> ns);
+  Ref<TimeNamespace> TimeNs() const;
+  Ref<TimeNamespace> TimeNsForChildren() const;
+  // unshare(CLONE_NEWTIME): where children, and the next program, will be.
+  void SetTimeNsForChildren(Ref<TimeNamespace> ns);
+  // Own thread, or one that does not run yet: now it is in that one itself.
+  void EnterTimeNsForChildren();
   // What SEM_UNDO has to take back; made when first asked for. Shared with CLONE_SYSVSEM.
   const Ref<ipc::UndoList>& SemUndo();
   void DropSemUndo();
@@ -247,6 +258,7 @@ class Task : public RefCounted {
     int policy = 0, priority = 0, nice = 0;
     bool reset_on_fork = false;
     int ioprio = 0;
+    uint64_t runtime = 0, deadline = 0, period = 0;  // SCHED_DEADLINE, nanoseconds
     cpu_set_t affinity;
   };
   Scheduling scheduling() const;
@@ -377,6 +389,8 @@ class Task : public RefCounted {
   Ref<UtsNamespace> uts_;
   Ref<IpcNamespace> ipc_;
   Ref<PidNamespace> pid_ns_for_children_;  // null: its own
+  Ref<CgroupNamespace> cgroup_ns_;         // null: the first
+  Ref<TimeNamespace> time_ns_, time_ns_for_children_;  // null: the first
   Ref<ipc::UndoList> sem_undo_;
   Ref<const seccomp::Filter> seccomp_filter_;
   std::atomic<int> seccomp_mode_{0};  // changed under the task mutex

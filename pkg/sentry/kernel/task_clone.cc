@@ -12,6 +12,7 @@
 #include "pkg/sentry/kernel/pidfd.h"
 #include "pkg/sentry/kernel/task.h"
 #include "pkg/sentry/kernel/thread_group.h"
+#include "pkg/sentry/kernel/time_namespace.h"
 #include "pkg/sentry/kernel/trace.h"
 
 #ifndef CLONE_CLEAR_SIGHAND
@@ -24,8 +25,8 @@
 namespace cvisor::kernel {
 namespace {
 
-constexpr uint64_t kSupportedNamespaces = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID;
-constexpr uint64_t kOtherNamespaces = CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_NEWTIME;
+constexpr uint64_t kSupportedNamespaces =
+    CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWCGROUP | CLONE_NEWTIME;
 
 Status CheckFlags(const Task& t, const CloneArgs& args) {
   const uint64_t f = args.flags;
@@ -43,9 +44,9 @@ Status CheckFlags(const Task& t, const CloneArgs& args) {
     return Errno::kEINVAL;
   }
   if ((f & CLONE_PARENT) != 0 && t.tg().pid_ns()->init() == &t.tg()) return Errno::kEINVAL;
-  if ((f & kOtherNamespaces) != 0) {
+  if ((f & CLONE_NEWNET) != 0) {
     // As a kernel built without them says.
-    LogInfo("clone: namespaces %#x are not supported", f & kOtherNamespaces);
+    LogInfo("clone: network namespaces are not supported");
     return Errno::kEINVAL;
   }
   // Whoever makes a user namespace may make the others in it.
@@ -131,6 +132,8 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
   // A signal that is there already is handled first; the fork would hide it from the child.
   if (interrupted_.load(std::memory_order_acquire) && ShouldUnwind()) return Errno::kERESTARTNOINTR;
   if (kernel_.task_count() >= kernel_.max_tasks()) return Errno::kEAGAIN;
+  // The time that was promised to it cannot be divided.
+  if (const Scheduling s = scheduling(); s.runtime != 0 && !s.reset_on_fork) return Errno::kEAGAIN;
   if (!HasCap(CAP_SYS_RESOURCE) && !HasCap(CAP_SYS_ADMIN) &&
       kernel_.task_count() >= Rlimit(RLIMIT_NPROC)) {
     return Errno::kEAGAIN;
@@ -169,6 +172,12 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
   child->fs_ = (f & CLONE_FS) != 0 ? fs_ : fs_->Fork();
   if ((f & CLONE_NEWNS) != 0) child->UnshareMounts(user_ns);
   child->uts_ = (f & CLONE_NEWUTS) != 0 ? uts_->Copy(user_ns) : uts_;
+  child->cgroup_ns_ = (f & CLONE_NEWCGROUP) != 0 ? MakeRef<CgroupNamespace>(user_ns) : CgroupNs();
+  child->time_ns_ = TimeNs();
+  child->time_ns_for_children_ =
+      (f & CLONE_NEWTIME) != 0 ? MakeRef<TimeNamespace>(user_ns) : TimeNsForChildren();
+  // Whoever shares memory shares the clocks.
+  if ((f & CLONE_VM) == 0) child->EnterTimeNsForChildren();
   child->ipc_ = (f & CLONE_NEWIPC) != 0 ? MakeRef<IpcNamespace>(user_ns) : ipc_;
   if ((f & CLONE_SYSVSEM) != 0) {
     child->sem_undo_ = SemUndo();
@@ -182,6 +191,7 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
   child->scheduling_ = scheduling();
   if (child->scheduling_.reset_on_fork) {
     child->scheduling_.policy = SCHED_OTHER;
+    child->scheduling_.runtime = child->scheduling_.deadline = child->scheduling_.period = 0;
     child->scheduling_.priority = 0;
     child->scheduling_.nice = std::max(child->scheduling_.nice, 0);
     child->scheduling_.reset_on_fork = false;

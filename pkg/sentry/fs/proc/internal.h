@@ -39,10 +39,13 @@ Ref<vfs::SyntheticFile> OpenSetgroups(FileSystem& fs, Task& t);
 // mounts.cc: /proc/PID/{mounts,mountinfo,mountstats}
 std::string Mounts(Task& t);
 std::string MountInfo(Task& t);
+std::string MountStats(Task& t);
 // fd.cc
 Ref<vfs::Inode> NewFdDir(FileSystem& fs, Ref<Task> task, bool info);
 // system.cc: files of the root directory.
 void AddSystemFiles(FileSystem& fs, vfs::SyntheticDir& root);
+// locks.cc
+std::string Locks(FileSystem& fs);
 // sysctl.cc
 Ref<vfs::Inode> NewSysDir(FileSystem& fs);
 // sysvipc.cc: /proc/sysvipc, and limits in /proc/sys.
