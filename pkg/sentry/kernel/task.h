@@ -182,7 +182,7 @@ class Task : public RefCounted {
   // Nothing but the end of this thread is to come: long loops stop.
   bool ending() const { return fatal_.load(std::memory_order_relaxed); }
   // Any thread: ends the current or next Block().
-  void Wake() { parker_.Unpark(); }
+  void Wake();
 
   // Calls `attempt` (returning Status or Result<T>) until it no longer says EAGAIN, waiting on `queue`
   // for `mask` in between. The usual way to serve a blocking call:
@@ -295,6 +295,8 @@ class Task : public RefCounted {
   // The first program of a process made by Kernel::CreateProcess. False if it could not be loaded.
   bool RunInitialExec();
   static void* ThreadMain(void* task);
+  // Drops a reference to it.
+  static void WakeSleeper(void* task);
 
   // task_seccomp.cc
   void SetSeccomp(int mode, Ref<const seccomp::Filter> filter);

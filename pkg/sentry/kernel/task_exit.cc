@@ -172,6 +172,7 @@ void Task::ExitNow() {
 
   bool last = false;
   {
+    WakeBatch batch;  // a parent that waits takes the task mutex
     MutexLock lock(kernel_.task_mutex());
     exiting_ = true;
     dead_ = true;

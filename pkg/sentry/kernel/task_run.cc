@@ -158,6 +158,22 @@ Status Task::Block(Deadline deadline) {
   return status;
 }
 
+void Task::Wake() {
+  if (!parker_.asleep()) {
+    parker_.Unpark();
+    return;
+  }
+  IncRef();
+  if (!WakeBatch::Add(&Task::WakeSleeper, this)) WakeSleeper(this);
+}
+
+void Task::WakeSleeper(void* task) {
+  const auto t = Ref<Task>::Adopt(static_cast<Task*>(task));
+  Task* const waker = Current();
+  if (waker != nullptr && waker->ctx_ != nullptr) waker->ctx_->AboutToWake(*t->ctx_);
+  t->parker_.Unpark();
+}
+
 bool Task::ShouldUnwind() {
   MutexLock lock(tg_->signal_mutex());
   UpdateInterruptFlag();

@@ -19,7 +19,7 @@ bool Task::WantsSignal(int sig) const {
 
 void Task::InterruptLocked() {
   interrupted_.store(true, std::memory_order_release);
-  parker_.Unpark();
+  Wake();
   if (Current() != this && ctx_ready_.load(std::memory_order_acquire)) ctx_->Interrupt();
 }
 

@@ -94,6 +94,10 @@ class Context {
   // share the cores.
   virtual void Sleeping(bool asleep) { static_cast<void>(asleep); }
 
+  // The calling thread, which this context is of (released perhaps), is about to wake the thread of `sleeper`, which
+  // told Sleeping(true): a platform may want it on a certain core.
+  virtual void AboutToWake(Context& sleeper) { static_cast<void>(sleeper); }
+
   // The FPU/XSAVE state of the thread (standard format, not compacted), valid between Switch() calls.
   virtual Result<std::vector<std::byte>> GetXsave() = 0;
   // Rejects malformed states with EINVAL; the thread's state is then unchanged.

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <x86intrin.h>
 
 #include <algorithm>
 #include <cstring>
@@ -29,7 +30,7 @@ constexpr uint64_t kTrapProtection = 13, kTrapBreakpoint = 3, kTrapPage = 14;
 }  // namespace
 
 SystrapContext::SystrapContext(SystrapPlatform& platform)
-    : platform_(platform), spin_(platform.spin()), home_(platform.cpus()) {}
+    : platform_(platform), spin_(platform.spin()), home_(platform.cpus()), wakes_(platform.NewId()) {}
 
 SystrapContext::~SystrapContext() { Release(); }
 
@@ -40,11 +41,30 @@ void SystrapContext::SetRunnable(bool runnable) {
 }
 
 void SystrapContext::Sleeping(bool asleep) {
+  // A wake-up of another core takes about as long.
+  constexpr uint64_t kSoonUs = 30;
   if (asleep) {
     spin_.OnSleep();
     if (thread_) __atomic_store_n(&thread_->page().stub_spin, 0, __ATOMIC_RELAXED);
+    wakes_.OnSleep(__rdtsc(), kSoonUs * platform_.spin().ticks_per_us);
+    if (sleeper_tid_.load(std::memory_order_relaxed) == 0) {
+      sleeper_tid_.store(gettid(), std::memory_order_relaxed);
+    }
+  } else {
+    home_.OnWake();
+    if (thread_) thread_->StayAt(home_);
   }
   SetRunnable(!asleep);
+}
+
+void SystrapContext::AboutToWake(Context& context) {
+  if (platform_.spin().cores < 2) return;
+  auto& sleeper = static_cast<SystrapContext&>(context);
+  const bool soon = wakes_.OnWakeOf(sleeper.wakes_, __rdtsc());
+  if (!soon && !ending_young_) return;
+  const pid_t tid = sleeper.sleeper_tid_.load(std::memory_order_relaxed);
+  const int cpu = sched_getcpu();
+  if (tid != 0 && cpu >= 0) sleeper.home_.Invite(tid, cpu);
 }
 
 Status SystrapContext::Bind(SystrapAddressSpace& as) {
@@ -122,6 +142,7 @@ SystrapContext* SystrapContext::Current() { return current_context; }
 void SystrapContext::Release() {
   if (current_context == this) current_context = nullptr;
   rest_pending_ = false;
+  ending_young_ = home_.held();
   SetRunnable(false);
   if (as_) LeaveThread();  // nobody wants the FPU state
   if (claimed_as_) {
@@ -473,13 +494,13 @@ Status SystrapContext::CloneInto(Context& child_context, AddressSpace& address_s
 
 void SystrapContext::BeginThread(Context& child) {
   const int cpu = sched_getcpu();
-  if (cpu < 0 || CPU_COUNT(&platform_.cpus()) < 2) return;
+  if (cpu < 0 || platform_.spin().cores < 2) return;
   if (home_.cpu() != cpu) PinTo(0, cpu);
   static_cast<SystrapContext&>(child).home_.Inherit(cpu);
 }
 
 void SystrapContext::EndThread() {
-  if (home_.held() || CPU_COUNT(&platform_.cpus()) < 2) return;
+  if (home_.held() || platform_.spin().cores < 2) return;
   sched_setaffinity(0, sizeof(platform_.cpus()), &platform_.cpus());
 }
 

@@ -30,6 +30,7 @@ class SystrapContext : public Context {
   void CompleteRegisters(arch::Registers* regs) override;
   void Interrupt() override;
   void Sleeping(bool asleep) override;
+  void AboutToWake(Context& sleeper) override;
   Result<std::vector<std::byte>> GetXsave() override;
   Status SetXsave(std::span<const std::byte> state) override;
   void ResetXsave() override;
@@ -88,6 +89,9 @@ class SystrapContext : public Context {
   SystrapPlatform& platform_;
   SpinPolicy spin_;
   Home home_;
+  WakeHistory wakes_;
+  std::atomic<pid_t> sleeper_tid_{0};  // of the Sentry's thread, once it has slept
+  bool ending_young_ = false;          // released at home
   Ref<SystrapAddressSpace> as_;  // of thread_
   std::unique_ptr<StubThread> thread_;
   // What the application's registers are as far as the stub knows.

@@ -41,6 +41,8 @@ class SystrapPlatform : public Platform {
   // Those that the sandbox may use; empty if unknown.
   const cpu_set_t& cpus() const { return cpus_; }
   SpinShared& spin() { return spin_; }
+  // Never 0.
+  uint64_t NewId() { return last_id_.fetch_add(1, std::memory_order_relaxed) + 1; }
   // Longer copies are cheaper by process_vm_readv(2) than by a stub that spins.
   size_t quick_copy() const { return quick_copy_; }
   // A slab for a process with one thread.
@@ -68,6 +70,7 @@ class SystrapPlatform : public Platform {
   HostProc proc_;
   cpu_set_t cpus_;
   SpinShared spin_;
+  std::atomic<uint64_t> last_id_{0};
   size_t quick_copy_ = 0;
   UserAddr min_user_address_ = 0;
   std::vector<std::byte> initial_xsave_;

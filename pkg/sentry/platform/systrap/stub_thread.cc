@@ -239,6 +239,11 @@ bool StubThread::Await(SpinPolicy& spin, Home& home) {
     spin.OnEvent(0, 0, true);
   } else {
     const uint64_t elapsed = __rdtsc() - start;
+    const uint64_t patience = Home::kPatienceNs / 1000 * spin.ticks_per_us();
+    if (home.held() && elapsed > patience) [[unlikely]] {
+      home.Leave();
+      StayAt(home);
+    }
     // What the stub says of times is only a hint, but must not be nonsense.
     const uint64_t handed_over = __atomic_load_n(&page_.handed_over, __ATOMIC_RELAXED);
     const uint64_t ran = handed_over - __atomic_load_n(&page_.resumed, __ATOMIC_RELAXED);

@@ -243,6 +243,7 @@ std::string SystrapPlatform::EmptyTemplate(Agent& agent, const std::vector<HostM
     __user_cap_header_struct cap_header;
     __user_cap_data_struct no_caps[2];
     KernelSigaction action;
+    stack_t no_stack;
   };
   AgentReply& reply = template_->slab().reply();
   auto& parameters = *reinterpret_cast<Parameters*>(reply.results);
@@ -258,6 +259,8 @@ std::string SystrapPlatform::EmptyTemplate(Agent& agent, const std::vector<HostM
                        SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART | 0x04000000 /*SA_RESTORER*/,
                        layout_.at(stub_offset::StubRestorer), 0};
 
+  parameters.no_stack.ss_flags = SS_DISABLE;
+
   std::vector<AgentOp> ops;
   const auto at = [there](size_t offset) { return there + offset; };
   ops.push_back(Op(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL));
@@ -268,6 +271,8 @@ std::string SystrapPlatform::EmptyTemplate(Agent& agent, const std::vector<HostM
   }
   ops.push_back(Op(SYS_rt_sigprocmask, SIG_SETMASK, at(offsetof(Parameters, blocked)), 0,
                    sizeof(uint64_t)));
+  // This thread may have one, in memory that is about to go: sanitizers give it to each.
+  ops.push_back(Op(SYS_sigaltstack, at(offsetof(Parameters, no_stack))));
   ops.push_back(Op(SYS_capset, at(offsetof(Parameters, cap_header)),
                    at(offsetof(Parameters, no_caps))));
   ops.push_back(Op(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1));
