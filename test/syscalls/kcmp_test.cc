@@ -82,9 +82,13 @@ TEST(KcmpTest, OrderIsAnOrder) {
   };
   for (int i = 0; i < 5; ++i) {
     for (int k = 0; k < 5; ++k) {
-      if (i != k) EXPECT_NE(less(i, k), less(k, i));
+      if (i != k) {
+        EXPECT_NE(less(i, k), less(k, i));
+      }
       for (int m = 0; m < 5; ++m) {
-        if (less(i, k) && less(k, m)) EXPECT_TRUE(less(i, m));
+        if (less(i, k) && less(k, m)) {
+          EXPECT_TRUE(less(i, m));
+        }
       }
     }
   }

@@ -69,7 +69,7 @@ Result<Ref<ShmSegment>> SharedMemory::Make(key_t key, uint64_t size, int flags,
   std::snprintf(name, sizeof(name), "SYSV%08x", static_cast<unsigned>(key));
   ASSIGN_OR_RETURN(auto memory, mm::NewSharedAnonymous(pages * mm::kPageSize, name));
   Ref<ShmSegment> segment(new ShmSegment(size, key, std::move(memory)));
-  segment->status_.perm = Permissions::ForNew(key, flags, creds);
+  segment->status_.perm = Permissions::ForNew(key, flags, creds, user_ns_);
   segment->status_.size = size;
   segment->status_.ctime = NowSeconds();
   segment->status_.cpid = CurrentProcess();
@@ -165,7 +165,7 @@ Status SharedMemory::Lock(int id, const Credentials& creds, bool lock_pages, uin
   MutexLock lock(mu_);
   ASSIGN_OR_RETURN(Ref<ShmSegment> segment, table_.Find(id));
   Permissions& perm = segment->status_.perm;
-  if (!creds.HasCap(CAP_IPC_LOCK)) {
+  if (!creds.HasCapIn(*perm.user_ns, CAP_IPC_LOCK)) {
     if (creds.euid != perm.uid && creds.euid != perm.cuid) return Errno::kEPERM;
     if (lock_pages && memlock == 0) return Errno::kEPERM;
     if (lock_pages && segment->size() > memlock) return Errno::kENOMEM;

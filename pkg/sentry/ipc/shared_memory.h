@@ -28,7 +28,7 @@ struct ShmStatus {
   Permissions perm;
   uint64_t size = 0, attached = 0;
   int64_t atime = 0, dtime = 0, ctime = 0;
-  pid_t cpid = 0, lpid = 0;
+  ProcessRef cpid, lpid;
   uint64_t resident_bytes = 0;
 };
 
@@ -76,6 +76,10 @@ class ShmAttachment : public mm::Attachment {
 // The segments of an IPC namespace.
 class SharedMemory : public RefCounted {
  public:
+  // `user_ns` owns the namespace.
+  explicit SharedMemory(Ref<UserNamespace> user_ns = UserNamespace::Root())
+      : user_ns_(std::move(user_ns)) {}
+
   // /proc/sys/kernel/shmmax, shmall (pages), shmmni.
   struct Limits {
     std::atomic<uint64_t> max{UINT64_MAX - (uint64_t{1} << 24)};
@@ -108,6 +112,7 @@ class SharedMemory : public RefCounted {
  private:
   friend class ShmAttachment;
 
+  const Ref<UserNamespace> user_ns_;
   Result<Ref<ShmSegment>> Make(key_t key, uint64_t size, int flags, const Credentials& creds)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Called when an attachment goes. Destroys a removed segment after its last one.

@@ -30,6 +30,7 @@
 #include "pkg/sentry/auth/credentials.h"
 #include "pkg/sentry/ipc/semaphore.h"
 #include "pkg/sentry/kernel/blocker.h"
+#include "pkg/sentry/kernel/pid_namespace.h"
 #include "pkg/sentry/kernel/signals.h"
 #include "pkg/sentry/mm/memory_manager.h"
 #include "pkg/sentry/platform/platform.h"
@@ -46,7 +47,9 @@ class IpcNamespace;
 class Kernel;
 class PidNamespace;
 class Task;
+class CgroupNamespace;
 class ThreadGroup;
+class TimeNamespace;
 class Tracing;
 class UtsNamespace;
 struct InitialExec;
@@ -137,6 +140,15 @@ class Task : public RefCounted {
   // Where children are made: unshare(CLONE_NEWPID), setns(2). Any thread.
   Ref<PidNamespace> PidNsForChildren() const;
   void SetPidNsForChildren(Ref<PidNamespace> ns);
+  // Null: the first one. Any thread.
+  Ref<CgroupNamespace> CgroupNs() const;
+  void SetCgroupNs(Ref<CgroupNamespace> ns);
+  Ref<TimeNamespace> TimeNs() const;
+  Ref<TimeNamespace> TimeNsForChildren() const;
+  // unshare(CLONE_NEWTIME): where children, and the next program, will be.
+  void SetTimeNsForChildren(Ref<TimeNamespace> ns);
+  // Own thread, or one that does not run yet: now it is in that one itself.
+  void EnterTimeNsForChildren();
   // What SEM_UNDO has to take back; made when first asked for. Shared with CLONE_SYSVSEM.
   const Ref<ipc::UndoList>& SemUndo();
   void DropSemUndo();
@@ -167,6 +179,8 @@ class Task : public RefCounted {
   Status Block(Deadline deadline = Deadline::Never());
   // Like Block, but only a signal that ends the process interrupts it (vfork, some file systems).
   Status BlockKillable(Deadline deadline = Deadline::Never());
+  // Nothing but the end of this thread is to come: long loops stop.
+  bool ending() const { return fatal_.load(std::memory_order_relaxed); }
   // Any thread: ends the current or next Block().
   void Wake();
 
@@ -247,6 +261,7 @@ class Task : public RefCounted {
     int policy = 0, priority = 0, nice = 0;
     bool reset_on_fork = false;
     int ioprio = 0;
+    uint64_t runtime = 0, deadline = 0, period = 0;  // SCHED_DEADLINE, nanoseconds
     cpu_set_t affinity;
   };
   Scheduling scheduling() const;
@@ -358,7 +373,7 @@ class Task : public RefCounted {
   Kernel& kernel_;
   const Ref<ThreadGroup> tg_;
   const Ref<Container> container_;
-  std::vector<std::pair<Ref<PidNamespace>, pid_t>> ids_;  // own namespace first; task mutex
+  PidNumbers ids_;  // own namespace first; task mutex
   const uint64_t start_time_ns_;
 
   std::unique_ptr<platform::Context> ctx_;  // set before the thread starts
@@ -384,6 +399,8 @@ class Task : public RefCounted {
   Ref<UtsNamespace> uts_;
   Ref<IpcNamespace> ipc_;
   Ref<PidNamespace> pid_ns_for_children_;  // null: its own
+  Ref<CgroupNamespace> cgroup_ns_;         // null: the first
+  Ref<TimeNamespace> time_ns_, time_ns_for_children_;  // null: the first
   Ref<ipc::UndoList> sem_undo_;
   Ref<const seccomp::Filter> seccomp_filter_;
   std::atomic<int> seccomp_mode_{0};  // changed under the task mutex

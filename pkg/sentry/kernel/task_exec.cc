@@ -160,6 +160,7 @@ Status Task::Execve(const vfs::WalkContext& walk, int at_fd, std::string_view pa
   }
   mm::MemoryManager::BindThread(ctx_.get(), mm_.get());
   if (seccomp_mode() != 0) ReportCallsToSeccomp();
+  EnterTimeNsForChildren();
   if (old_mm != nullptr) {
     old_mm->DecUsers();
     old_mm.reset();

@@ -63,7 +63,7 @@ void* Task::ThreadMain(void* arg) {
 
 void Task::Run() {
   prctl(PR_SET_NAME, "task");
-  ipc::BindThread(tg_->id());
+  ipc::BindThread(tg_->numbers_.get());
   if (initial_exec_ != nullptr && !RunInitialExec()) {
     ExitNow();
     return;

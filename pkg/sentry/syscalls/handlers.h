@@ -47,6 +47,10 @@ HandlerFunction Setxattr, Lsetxattr, Fsetxattr, Getxattr, Lgetxattr, Fgetxattr, 
     Flistxattr, Removexattr, Lremovexattr, Fremovexattr;
 // sys_mount.cc
 HandlerFunction Mount, Umount2, PivotRoot;
+// sys_aio.cc
+HandlerFunction IoSetup, IoDestroy, IoSubmit, IoGetevents, IoPgetevents, IoCancel;
+// sys_reboot.cc
+HandlerFunction Reboot;
 // sys_poll.cc
 HandlerFunction Poll, Ppoll, Select, Pselect6;
 // sys_epoll.cc

@@ -231,7 +231,7 @@ Result<uint64_t> Waitid(Task& t, const SyscallArgs& a) {
       info.si_signo = SIGCHLD;
       info.si_code = r.child_code;
       info.si_pid = r.pid;
-      info.si_uid = r.uid;
+      info.si_uid = t.creds()->user_ns->Munged(UserNamespace::Kind::kUser, r.uid);
       info.si_status = r.child_status;
     }
     // The kernel writes these fields only, one by one.

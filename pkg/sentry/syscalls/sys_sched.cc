@@ -87,8 +87,33 @@ Status ApplyPolicy(Task& t, Task& target, int policy, int priority, const int* n
   if (!keep_params) {
     s.policy = policy;
     s.priority = priority;
+    s.runtime = s.deadline = s.period = 0;
     if (nice != nullptr && has_nice) s.nice = std::clamp(*nice, -20, 19);
   }
+  target.set_scheduling(s);
+  return OkStatus();
+}
+
+// SCHED_DEADLINE: the checks of Linux. Whether there is time enough for it is not asked.
+Status ApplyDeadline(Task& t, Task& target, const SchedAttr& attr, bool reset_on_fork) {
+  constexpr uint64_t kMinRuntime = 1024, kMinPeriod = 100000, kMaxPeriod = uint64_t{1} << 22 << 10;
+  const uint64_t period = attr.period == 0 ? attr.deadline : attr.period;
+  if (attr.priority != 0 || attr.deadline == 0 || attr.runtime < kMinRuntime ||
+      static_cast<int64_t>(attr.deadline) < 0 || static_cast<int64_t>(period) < 0 ||
+      period < attr.deadline || attr.deadline < attr.runtime || period < kMinPeriod ||
+      period > kMaxPeriod) {
+    return Errno::kEINVAL;
+  }
+  if (!t.HasCap(CAP_SYS_NICE)) return Errno::kEPERM;
+  Scheduling s = target.scheduling();
+  // It may run on every CPU or not at all.
+  if (CPU_COUNT(&s.affinity) < t.kernel().cpu_count()) return Errno::kEPERM;
+  s.policy = kSchedDeadline;
+  s.priority = 0;
+  s.runtime = attr.runtime;
+  s.deadline = attr.deadline;
+  s.period = period;
+  s.reset_on_fork = reset_on_fork;
   target.set_scheduling(s);
   return OkStatus();
 }
@@ -205,6 +230,12 @@ Result<uint64_t> SchedSetattr(Task& t, const SyscallArgs& a) {
   const int policy =
       (attr.flags & kKeepPolicy) != 0 ? s.policy : static_cast<int>(attr.policy);
   const bool keep = (attr.flags & kKeepParams) != 0;
+  if (policy == kSchedDeadline) {
+    SchedAttr wanted = attr;
+    if (keep) wanted.runtime = s.runtime, wanted.deadline = s.deadline, wanted.period = s.period;
+    RETURN_IF_ERROR(ApplyDeadline(t, *target, wanted, (attr.flags & kResetOnFork) != 0));
+    return 0;
+  }
   const int priority = keep ? s.priority : static_cast<int>(attr.priority);
   const int nice = keep ? s.nice : attr.nice;
   RETURN_IF_ERROR(
@@ -226,6 +257,9 @@ Result<uint64_t> SchedGetattr(Task& t, const SyscallArgs& a) {
   attr.flags = s.reset_on_fork ? 1 : 0;
   attr.nice = s.nice;
   attr.priority = static_cast<uint32_t>(s.priority);
+  attr.runtime = s.runtime;
+  attr.deadline = s.deadline;
+  attr.period = s.period;
   RETURN_IF_ERROR(t.CopyOut(a[1].raw, attr));
   return 0;
 }

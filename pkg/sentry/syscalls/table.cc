@@ -21,7 +21,6 @@ constexpr std::string_view kNoModules = "no kernel modules in a sandbox";
 constexpr std::string_view kGone = "removed from Linux";
 constexpr std::string_view kHardware = "no access to hardware";
 constexpr std::string_view kKeys = "no key management";
-constexpr std::string_view kAio = "programs fall back to threads";
 constexpr std::string_view kLsm = "no security modules";
 constexpr std::string_view kNewMount = "mount(2) works";
 constexpr std::string_view kUring = "programs fall back to epoll";
@@ -87,7 +86,7 @@ constexpr SyscallInfo kTable[] = {
     {54, "setsockopt", Setsockopt, {kFd, kSockLevel, kSockOpt, kPtr, kInt}, kPartial, "by socket type"},
     {55, "getsockopt", Getsockopt, {kFd, kSockLevel, kSockOpt, kPtr, kIntInOut}, kPartial, "by socket type"},
     {56, "clone", Clone, {kCloneFlags, kPtr, kPtr, kPtr, kHex}, kPartial,
-     "network, cgroup and time namespaces are refused", kPid},
+     "network namespaces are refused", kPid},
     {57, "fork", Fork, {}, kFull, "", kPid},
     {58, "vfork", Vfork, {}, kFull, "", kPid},
     {59, "execve", Execve, {kPath, kStringArray, kStringArray}, kFull},
@@ -204,7 +203,7 @@ constexpr SyscallInfo kTable[] = {
     {166, "umount2", Umount2, {kPath, kUmountFlags}, kFull},
     Missing(167, "swapon", kHardware),
     Missing(168, "swapoff", kHardware),
-    Missing(169, "reboot", kHardware),
+    {169, "reboot", Reboot, {kHex, kHex, kHex, kPtr}, kPartial, "ends the init of the PID namespace"},
     {170, "sethostname", Sethostname, {kString, kInt}, kFull},
     {171, "setdomainname", Setdomainname, {kString, kInt}, kFull},
     Missing(172, "iopl", kHardware),
@@ -242,11 +241,11 @@ constexpr SyscallInfo kTable[] = {
     {203, "sched_setaffinity", SchedSetaffinity, {kPid, kSize, kPtr}, kPartial, "stored, not enforced"},
     {204, "sched_getaffinity", SchedGetaffinity, {kPid, kSize, kPtr}, kFull},
     Missing(205, "set_thread_area", "32-bit programs only"),
-    Missing(206, "io_setup", kAio),
-    Missing(207, "io_destroy", kAio),
-    Missing(208, "io_getevents", kAio),
-    Missing(209, "io_submit", kAio),
-    Missing(210, "io_cancel", kAio),
+    {206, "io_setup", IoSetup, {kUint, kPtr}, kFull},
+    {207, "io_destroy", IoDestroy, {kPtr}, kFull},
+    {208, "io_getevents", IoGetevents, {kPtr, kLong, kLong, kPtr, kTimespecIn}, kFull},
+    {209, "io_submit", IoSubmit, {kPtr, kLong, kPtr}, kPartial, "done at once; no IOCB_CMD_POLL"},
+    {210, "io_cancel", IoCancel, {kPtr, kPtr, kPtr}, kFull, "EINVAL: nothing is under way"},
     Missing(211, "get_thread_area", "32-bit programs only"),
     Missing(212, "lookup_dcookie", kGone),
     {213, "epoll_create", EpollCreate, {kInt}, kFull},
@@ -373,7 +372,7 @@ constexpr SyscallInfo kTable[] = {
     {330, "pkey_alloc", PkeyAlloc, {kHex, kHex}, kStub, "ENOSPC: no protection keys"},
     {331, "pkey_free", PkeyFree, {kInt}, kStub, "EINVAL: no protection keys"},
     {332, "statx", Statx, {kDirFd, kPath, kAtFlags, kStatxMask, kStatxOut}, kFull},
-    Missing(333, "io_pgetevents", kAio),
+    {333, "io_pgetevents", IoPgetevents, {kPtr, kLong, kLong, kPtr, kTimespecIn, kPtr}, kFull},
     Missing(334, "rseq", "glibc works without it"),
     Missing(335, "uretprobe"),
     Missing(336, "uprobe"),
@@ -389,7 +388,7 @@ constexpr SyscallInfo kTable[] = {
     Missing(433, "fspick", kNewMount),
     {434, "pidfd_open", PidfdOpen, {kPid, kHex}, kFull},
     {435, "clone3", Clone3, {kCloneArgs, kSize}, kPartial,
-     "network, cgroup and time namespaces are refused", kPid},
+     "network namespaces are refused", kPid},
     {436, "close_range", CloseRange, {kUint, kUint, kCloseRangeFlags}, kFull},
     {437, "openat2", Openat2, {kDirFd, kPath, kOpenHow, kSize}, kFull},
     {438, "pidfd_getfd", PidfdGetfd, {kFd, kFd, kHex}, kFull},
