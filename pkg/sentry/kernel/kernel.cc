@@ -192,8 +192,7 @@ void Kernel::Start(ThreadGroup& tg) {
 
 void Kernel::ThreadEnded() {
   MutexLock lock(task_mutex_);
-  --running_threads_;
-  tasks_changed_.SignalAll();
+  if (--running_threads_ == 0) tasks_changed_.SignalAll();
 }
 
 int Kernel::WaitForExit(ThreadGroup& tg) {

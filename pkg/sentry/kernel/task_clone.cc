@@ -270,7 +270,13 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
       status = CopyOut<int32_t>(args.pidfd, pidfd);
     }
   }
-  if (status.ok()) status = child->StartThread();
+  if (status.ok() && (f & CLONE_THREAD) == 0) {
+    ctx_->BeginThread(*child->ctx_);
+    status = child->StartThread();
+    ctx_->EndThread();
+  } else if (status.ok()) {
+    status = child->StartThread();
+  }
   if (!status.ok()) {
     if (pidfd >= 0) (void)fds_->Close(pidfd);
     abandon();

@@ -441,7 +441,7 @@ void ThreadGroup::BecomeZombie() {
   ReparentChildren();
   zombie_ = true;
   exit_queue_.Notify(kEventIn);
-  kernel_.tasks_changed_.SignalAll();
+  if (awaited_outside_) kernel_.tasks_changed_.SignalAll();
   FinishZombie();
 }
 
@@ -489,7 +489,6 @@ void ThreadGroup::Reap() {
   std::erase(tasks_, leader);
   leader->LeaveTables();
   leader->DecRef();  // the tables' reference
-  kernel_.tasks_changed_.SignalAll();
 }
 
 }  // namespace cvisor::kernel

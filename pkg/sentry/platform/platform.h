@@ -105,6 +105,10 @@ class Context {
   // another thread later) to start as a copy of this thread: same FPU state, in address space `as`
   // (the same one, or a fork of it). Called on this context's thread, before the child's thread runs.
   virtual Status CloneInto(Context& child, AddressSpace& as) = 0;
+  // Around the making of the host thread that `child` is for, if that is a process of its own: a platform may
+  // want it on a certain core. Both on this context's thread; by the second call the child may have ended.
+  virtual void BeginThread(Context& child) { static_cast<void>(child); }
+  virtual void EndThread() {}
 
   // Runs one thread-less atomic operation in the application's memory, on behalf of futexes. EFAULT if
   // not mapped readable and writable. Returns the value that was there; it was replaced iff it
@@ -191,6 +195,8 @@ class AddressSpace : public RefCounted {
   virtual Usage GetUsage() = 0;
   // The same without the kinds of memory (anon_bytes, file_bytes, shmem_bytes), which is cheaper.
   virtual Usage GetTotals() { return GetUsage(); }
+  // The same when the application has ended; rss_bytes is what it was at most. By the thread of the last context.
+  virtual Usage FinalTotals() { return GetTotals(); }
 };
 
 class Platform {

@@ -38,6 +38,8 @@ class SystrapPlatform : public Platform {
   const Options& options() const { return options_; }
   const Layout& layout() const { return layout_; }
   const HostProc& proc() const { return proc_; }
+  // Those that the sandbox may use; empty if unknown.
+  const cpu_set_t& cpus() const { return cpus_; }
   SpinShared& spin() { return spin_; }
   // Longer copies are cheaper by process_vm_readv(2) than by a stub that spins.
   size_t quick_copy() const { return quick_copy_; }
@@ -64,7 +66,7 @@ class SystrapPlatform : public Platform {
   Options options_;
   Layout layout_;
   HostProc proc_;
-  cpu_set_t cpus_;  // that the sandbox may use; empty if unknown
+  cpu_set_t cpus_;
   SpinShared spin_;
   size_t quick_copy_ = 0;
   UserAddr min_user_address_ = 0;
@@ -73,6 +75,7 @@ class SystrapPlatform : public Platform {
   uint32_t mxcsr_mask_ = 0;
   uint32_t stub_features_ = 0;  // AGENT_HAS_*
   AddressSpace::Usage empty_usage_;
+  SlabPool slabs_;
   std::unique_ptr<Reaper> reaper_;
   Ref<StubProcess> template_;
   std::thread factory_;

@@ -197,7 +197,7 @@ std::string SystrapPlatform::MakeTemplate() {
   };
   auto text = MakeText(layout_);
   if (!text.ok()) return HostError("stub text", text.error());
-  auto slab = Slab::New();
+  auto slab = slabs_.Take();
   if (!slab.ok()) return HostError("slab", slab.error());
 
   const auto map = [](uint64_t addr, size_t size, int prot, int fd, off_t offset) {
@@ -214,7 +214,7 @@ std::string SystrapPlatform::MakeTemplate() {
   }
   const Errno error = HostErrno();
   if (pid < 0) return HostError("first stub process", error);
-  template_ = Ref<StubProcess>(new StubProcess(std::move(*slab), pid, /*prepared=*/false));
+  template_ = Ref<StubProcess>(new StubProcess(slabs_, std::move(*slab), pid, /*prepared=*/false));
   if (Status s = reaper_->Watch(*template_); !s.ok()) {
     template_->Release();
     return HostError("pidfd_open", s.error());
@@ -245,9 +245,9 @@ std::string SystrapPlatform::EmptyTemplate(Agent& agent, const std::vector<HostM
     KernelSigaction action;
   };
   AgentReply& reply = template_->slab().reply();
-  auto& parameters = *reinterpret_cast<Parameters*>(reply.mincore);
-  static_assert(sizeof(Parameters) <= sizeof(reply.mincore));
-  const uint64_t there = layout_.slab() + SLAB_REPLY_OFFSET + offsetof(AgentReply, mincore);
+  auto& parameters = *reinterpret_cast<Parameters*>(reply.results);
+  static_assert(sizeof(Parameters) <= sizeof(reply.results));
+  const uint64_t there = layout_.slab() + SLAB_REPLY_OFFSET + offsetof(AgentReply, results);
   parameters = {};
   strcpy(parameters.name, "runsc-stub");
   parameters.cap_header = {_LINUX_CAPABILITY_VERSION_3, 0};
