@@ -26,14 +26,14 @@ Outcome<Spec> ParseProfile(const std::string& profile) {
 }
 
 std::string ErrorOf(const std::string& profile) {
-  const auto spec = ParseProfile(profile);
+  auto spec = ParseProfile(profile);
   return spec.ok() ? "" : spec.failure().message;
 }
 
 class Compiled {
  public:
   explicit Compiled(const std::string& profile) {
-    const auto spec = ParseProfile(profile);
+    auto spec = ParseProfile(profile);
     EXPECT_TRUE(spec.ok()) << spec.failure().message;
     if (!spec.ok()) return;
     auto out = CompileSeccomp(*spec->seccomp);
@@ -58,7 +58,7 @@ class Compiled {
 constexpr uint32_t Error(int error) { return SECCOMP_RET_ERRNO | static_cast<uint32_t>(error); }
 
 TEST(SeccompTest, NoProfile) {
-  const auto spec = ParseProfile("null");
+  auto spec = ParseProfile("null");
   ASSERT_TRUE(spec.ok());
   EXPECT_FALSE(spec->seccomp.has_value());
 }

@@ -74,7 +74,7 @@ TEST(PersonalityTest, KeptByExec) {
 
 TEST(PersonalityTest, Proc) {
   EXPECT_THAT(InChild([] {
-                personality(PER_LINUX32 | ADDR_NO_RANDOMIZE);
+                personality(PER_LINUX32 | static_cast<unsigned long>(ADDR_NO_RANDOMIZE));
                 EXPECT_EQ(ReadFile("/proc/self/personality"), "00040008\n");
               }),
               ExitedWith(0));
@@ -85,7 +85,7 @@ TEST(PersonalityTest, Linux32) {
   EXPECT_THAT(InChild([] {
                 personality(PER_LINUX32);
                 EXPECT_EQ(Machine(), "i686");
-                personality(PER_LINUX32 | ADDR_NO_RANDOMIZE);
+                personality(PER_LINUX32 | static_cast<unsigned long>(ADDR_NO_RANDOMIZE));
                 EXPECT_EQ(Machine(), "i686");
                 personality(PER_LINUX32_3GB);
                 EXPECT_EQ(Machine(), "i686");

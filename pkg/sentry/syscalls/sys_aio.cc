@@ -42,6 +42,7 @@ class AioContext : public mm::Attachment {
     return Ref<AioContext>(new AioContext(requests, cpus));
   }
 
+  void AddPieces(int) override {}
   Ref<mm::Attachment> Fork() override { return nullptr; }
 
   uint64_t capacity() const { return capacity_; }
