@@ -192,7 +192,9 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
   child->scheduling_ = scheduling();
   if (child->scheduling_.reset_on_fork) {
     Scheduling& s = child->scheduling_;
-    const bool real_time = s.policy == SCHED_FIFO || s.policy == SCHED_RR;
+    constexpr int kSchedDeadline = 6;
+    const bool real_time =
+        s.policy == SCHED_FIFO || s.policy == SCHED_RR || s.policy == kSchedDeadline;
     if (real_time) s.policy = SCHED_OTHER;
     s.priority = 0;
     s.runtime = s.deadline = s.period = 0;

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <climits>
 #include <vector>
 
 #include "pkg/sentry/kernel/kernel.h"
@@ -356,6 +357,16 @@ Result<std::vector<Ref<Task>>> IoprioTargets(Task& t, int which, int who) {
   }
 }
 
+// Who said nothing has what its policy and nice value make of it: ioprio_set(2).
+int EffectiveIoprio(const Scheduling& s) {
+  constexpr int kClassShift = 13, kRealTime = 1, kBestEffort = 2, kIdle = 3;
+  if (s.ioprio >> kClassShift != 0) return s.ioprio;
+  int io_class = kBestEffort;
+  if (s.policy == SCHED_IDLE) io_class = kIdle;
+  if (IsRealTime(s.policy)) io_class = kRealTime;
+  return io_class << kClassShift | (s.nice + 20) / 5;
+}
+
 }  // namespace
 
 Result<uint64_t> IoprioSet(Task& t, const SyscallArgs& a) {
@@ -376,7 +387,13 @@ Result<uint64_t> IoprioSet(Task& t, const SyscallArgs& a) {
 
 Result<uint64_t> IoprioGet(Task& t, const SyscallArgs& a) {
   ASSIGN_OR_RETURN(auto targets, IoprioTargets(t, a[0].As<int>(), a[1].As<int>()));
-  return static_cast<uint64_t>(targets.front()->scheduling().ioprio);
+  if (a[0].As<int>() == kIoprioWhoProcess) {
+    return static_cast<uint64_t>(targets.front()->scheduling().ioprio);
+  }
+  // The best of them: the smallest number.
+  int best = INT_MAX;
+  for (const auto& task : targets) best = std::min(best, EffectiveIoprio(task->scheduling()));
+  return static_cast<uint64_t>(best);
 }
 
 }  // namespace cvisor::syscalls
