@@ -123,12 +123,15 @@ void AddGlobalFlags(FlagSet* flags, Config* c) {
   flags->Unsigned("strace-log-size", &c->strace_log_size, 1 << 20,
                   "bytes of a buffer that --strace shows");
   flags->Choice("file-access", &c->file_access, {"exclusive", "shared"},
-                "does anybody else change the root file system meanwhile");
+                "does anybody else change the root file system meanwhile [exclusive, but shared for a\n"
+                "                            root that an engine made and that is written to]");
   flags->Choice("file-access-mounts", &c->file_access_mounts, {"exclusive", "shared"},
                 "does anybody else change bind mounts meanwhile");
   flags->Custom("overlay2", "MOUNTS:MEDIUM",
-                "where writes go: none (the host's files), root:self, root:memory, all:self, "
-                "all:memory [root:self]",
+                "where writes go: none: to the host's files; root:memory: those to the root stay in\n"
+                "                            memory; root:self: the same, but to the root itself where that is an\n"
+                "                            overlay mounted for this container, as engines do; all:...: those to\n"
+                "                            bind mounts stay in memory too [root:self]",
                 [c](const std::string& v) { return CheckOverlay(v, &c->overlay2); });
   flags->Bool("directfs", &c->directfs, "let the Sentry open files itself");
   flags->Choice("host-uds", &c->host_uds, {"none", "open", "create", "all"},

@@ -15,6 +15,7 @@
 
 #include "runsc/cgroup/cgroup.h"
 #include "runsc/container/hooks.h"
+#include "runsc/container/writable_layer.h"
 #include "runsc/sandbox/control_socket.h"
 #include "runsc/sandbox/host_checks.h"
 #include "runsc/sandbox/stdio.h"
@@ -40,8 +41,9 @@ Outcome<void> OpenFiles(const Config& config, const spec::Spec& spec,
   if (!root.ok()) return root.failure();
   if (!is_dir) return Failure{"config.json: root.path: " + spec.root_path + " is not a directory"};
   c->mutable_root()->set_fd(root->get());
-  c->mutable_root()->set_overlay(config.overlay_root());
-  c->mutable_root()->set_shared(config.file_access == "shared");
+  const bool layer = config.overlay2_self() && IsWritableLayer(*root);
+  c->mutable_root()->set_overlay(config.overlay_root(layer));
+  c->mutable_root()->set_shared(config.shared_root(layer));
   start->descriptors.push_back(std::move(*root));
   for (int i = 0; i < c->mounts_size(); ++i) {
     control::Mount* m = c->mutable_mounts(i);
