@@ -136,13 +136,30 @@ void AddGlobalFlags(FlagSet* flags, Config* c) {
   flags->Bool("directfs", &c->directfs, "let the Sentry open files itself");
   flags->Choice("host-uds", &c->host_uds, {"none", "open", "create", "all"},
                 "may applications use Unix sockets in host directories");
-  flags->Bool("rootless", &c->rootless, "use a user namespace even as root");
+  flags->Switch("rootless", "use a user namespace even as root", [c](const std::string& v) {
+    if (v == "auto") return true;  // runc's: as root there is no need for one
+    return ParseBool(v, &c->rootless);
+  });
   flags->Bool("ignore-cgroups", &c->ignore_cgroups, "do not use host cgroups");
   flags->Bool("systemd-cgroup", &c->systemd_cgroup, "cgroup paths are systemd slices");
   flags->Bool("oci-seccomp", &c->oci_seccomp, "apply the seccomp profile of the spec inside");
   flags->Bool("net-raw", &c->net_raw, "allow CAP_NET_RAW");
   flags->Bool("version", &c->version, "print the version");
   flags->Alias("v", "version");
+  // Of runc, and of gVisor's runsc where engines' configurations have them: about how it works inside, which
+  // is another way here.
+  for (const char* name :
+       {"criu", "watchdog-action", "panic-signal", "panic-log", "num-network-channels", "qdisc",
+        "ref-leak-mode", "platform_device_path", "coverage-report", "debug-log-format",
+        "metric-server", "pod-init-config", "dcache", "traceback", "host-fifo", "host-settings"}) {
+    flags->Ignore(name, /*takes_value=*/true);
+  }
+  for (const char* name :
+       {"cpu-num-from-quota", "gso", "software-gso", "tx-checksum-offload", "rx-checksum-offload",
+        "enable-core-tags", "buffer-pooling", "lisafs", "vfs2", "fuse", "iouring", "profile",
+        "gvisor-marker-file", "allow-flag-override", "log-packets", "cgroupfs"}) {
+    flags->Ignore(name, /*takes_value=*/false);
+  }
 }
 
 std::string DefaultRoot() {

@@ -45,6 +45,7 @@ struct Spec {
   std::map<std::string, std::string> annotations;
   std::string cgroups_path;
   Resources resources;
+  std::map<std::string, std::string> sysctls;  // "net.core.somaxconn"
   // By the specification's names: "prestart", "createRuntime", ...
   std::map<std::string, std::vector<Hook>> hooks;
   std::string text;  // the whole file
@@ -52,6 +53,8 @@ struct Spec {
 
 // `text` is the file's content.
 Outcome<Spec> Parse(std::string_view text);
+// For the sandbox.
+control::Resources ToMessage(const Resources& resources);
 // A process as in config.json's "process": what --process of `runsc exec` holds.
 Outcome<control::Process> ParseProcess(std::string_view text);
 // A LinuxResources object: what --resources of `runsc update` holds.

@@ -11,6 +11,7 @@
 #include "pkg/sentry/fs/proc/internal.h"
 #include "pkg/sentry/kernel/namespace_file.h"
 #include "pkg/sentry/kernel/pidfd.h"
+#include "pkg/sentry/resources/resources.h"
 #include "pkg/sentry/vfs/vfs.h"
 
 namespace cvisor::fs::proc {
@@ -314,7 +315,9 @@ std::string Children(FileSystem& fs, Task& t, bool) {
 
 constexpr FileSpec kFiles[] = {
     {"auxv", 0400, kAuxv, CVISOR_TEXT(OrEmpty(Auxv(t))), nullptr, true},
-    {"cgroup", 0444, kCgroup, CVISOR_TEXT("0::/\n")},
+    {"cgroup", 0444, kCgroup, CVISOR_TEXT(SandboxResources().cgroup_v1
+                                             ? "4:pids:/\n3:memory:/\n2:cpu,cpuacct:/\n1:cpuset:/\n"
+                                             : "0::/\n")},
     {"cmdline", 0444, kCmdline, CVISOR_TEXT(OrEmpty(Cmdline(t)))},
     {"comm", 0644, kComm, CVISOR_TEXT(t.name() + "\n"), SetComm},
     {"environ", 0400, kEnviron, CVISOR_TEXT(OrEmpty(Environ(t))), nullptr, true},
