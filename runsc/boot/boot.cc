@@ -90,6 +90,11 @@ class Sandbox {
     container_ = kernel_->CreateContainer(c.id(), *mounts, (*mounts)->Root(), c.hostname());
     if (!c.domainname().empty()) container_->uts()->set_domainname(c.domainname());
     RUNSC_RETURN_IF_FAILED(ApplySysctls(c, *container_));
+    if (c.has_seccomp()) {
+      auto filter = ToSeccompFilter(c.seccomp());
+      if (!filter.ok()) return filter.failure();
+      container_->set_seccomp(std::move(*filter));
+    }
     RUNSC_RETURN_IF_FAILED(MountRest(c, root_creds, *kernel_, *container_));
 
     GuestOptions guest;

@@ -2,6 +2,8 @@
 
 #include "runsc/boot/process.h"
 
+#include <cstring>
+
 #include "runsc/boot/mounts.h"
 
 namespace cvisor::runsc::boot {
@@ -37,6 +39,15 @@ kernel::ProcessSpec ToProcessSpec(const control::Process& config,
     spec.limits[r.resource()] = kernel::Limit{r.soft(), r.hard()};
   }
   return spec;
+}
+
+Outcome<Ref<const seccomp::Filter>> ToSeccompFilter(const control::Seccomp& config) {
+  const std::string& bytes = config.program();
+  std::vector<sock_filter> program(bytes.size() / sizeof(sock_filter));
+  std::memcpy(program.data(), bytes.data(), program.size() * sizeof(sock_filter));
+  auto filter = seccomp::Filter::New(std::move(program), nullptr);
+  if (!filter.ok()) return Failure{"the seccomp filter: " + ErrnoText(filter.error())};
+  return *filter;
 }
 
 Failure DescribeStartFailure(const control::Process& process, bool like_a_child, Errno error) {

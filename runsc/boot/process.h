@@ -7,6 +7,7 @@
 
 #include "pkg/sentry/control/control.pb.h"
 #include "pkg/sentry/kernel/kernel.h"
+#include "pkg/sentry/seccomp/filter.h"
 #include "runsc/config/outcome.h"
 
 namespace cvisor::runsc::boot {
@@ -14,6 +15,9 @@ namespace cvisor::runsc::boot {
 // Everything but files and terminal.
 kernel::ProcessSpec ToProcessSpec(const control::Process& config,
                                   const Ref<UserNamespace>& user_ns);
+
+// The filter that a container's processes start with.
+Outcome<Ref<const seccomp::Filter>> ToSeccompFilter(const control::Seccomp& config);
 
 // Whoever sets the container up: uid 0 with all capabilities.
 CredsRef RootCredentials(const Ref<UserNamespace>& user_ns);

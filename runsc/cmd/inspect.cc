@@ -253,7 +253,13 @@ class Features : public Command {
     linux_part["namespaces"] = {"cgroup", "ipc", "mount", "network", "pid", "user", "uts"};
     linux_part["capabilities"] = spec::CapabilityNames();
     linux_part["cgroup"] = {{"v1", true}, {"v2", true}, {"systemd", false}, {"systemdUser", false}};
-    linux_part["seccomp"] = {{"enabled", false}};
+    const spec::SeccompVocabulary seccomp = spec::KnownSeccomp();
+    linux_part["seccomp"] = {{"enabled", true},
+                             {"actions", seccomp.actions},
+                             {"operators", seccomp.operators},
+                             {"archs", seccomp.architectures},
+                             {"knownFlags", seccomp.flags},
+                             {"supportedFlags", seccomp.flags}};
     linux_part["apparmor"] = {{"enabled", false}};
     linux_part["selinux"] = {{"enabled", false}};
     Json json;

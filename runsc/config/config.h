@@ -45,7 +45,7 @@ struct Config {
   bool rootless = false;
   bool ignore_cgroups = false;
   bool systemd_cgroup = false;
-  bool oci_seccomp = false;
+  bool oci_seccomp = true;
   bool net_raw = false;
 
   bool version = false;

@@ -190,6 +190,11 @@ Outcome<void> Build(const Config& config, const CreateOptions& options, const st
   c->mutable_process()->set_ignored_signals(options.ignored_signals);
   if (!config.net_raw) DropRawNetwork(c->mutable_process());
   RUNSC_RETURN_IF_FAILED(FillSysctls(out->spec, c));
+  if (config.oci_seccomp && out->spec.seccomp.has_value()) {
+    auto seccomp = spec::CompileSeccomp(*out->spec.seccomp);
+    if (!seccomp.ok()) return seccomp.failure();
+    *c->mutable_seccomp() = std::move(*seccomp);
+  }
   start.boot.set_wait_for_start(true);
   RUNSC_RETURN_IF_FAILED(OpenFiles(config, out->spec, &start));
   RUNSC_RETURN_IF_FAILED(FillStdio(out->spec, options, &start, &out->tty));

@@ -22,6 +22,7 @@
 #include <set>
 
 #include "pkg/base/log.h"
+#include "pkg/base/packet.h"
 #include "pkg/sentry/control/message_file.h"
 #include "runsc/sandbox/host_checks.h"
 
@@ -196,7 +197,7 @@ Outcome<std::unique_ptr<Sandbox>> Sandbox::Start(StartOptions options) {
   }
 
   std::unique_ptr<Sandbox> sandbox(new Sandbox);
-  auto pair = control::Channel::NewPair();
+  auto pair = NewPacketPair();
   if (!pair.ok()) return FailureFromErrno("socketpair", static_cast<int>(pair.error()));
   UniqueFd control_fd = std::move(pair->second);
   sandbox->channel_ = control::Channel(std::move(pair->first));

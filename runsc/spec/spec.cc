@@ -159,6 +159,7 @@ void ParseLinux(const Reader& r, Spec* out) {
     if (!known) ns["type"].Fail("unknown namespace \"" + n.type + "\"");
     out->namespaces.push_back(std::move(n));
   }
+  out->seccomp = ParseSeccomp(r["seccomp"]);
   for (const Reader& p : r["maskedPaths"].Array()) out->container.add_masked_paths(CString(p));
   for (const Reader& p : r["readonlyPaths"].Array()) out->container.add_readonly_paths(CString(p));
 }

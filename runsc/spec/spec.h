@@ -15,6 +15,7 @@
 
 #include "pkg/sentry/control/control.pb.h"
 #include "runsc/config/outcome.h"
+#include "runsc/spec/seccomp.h"
 
 namespace cvisor::runsc::spec {
 
@@ -46,6 +47,8 @@ struct Spec {
   std::string cgroups_path;
   Resources resources;
   std::map<std::string, std::string> sysctls;  // "net.core.somaxconn"
+  // CompileSeccomp() makes what container.seccomp holds of it.
+  std::optional<SeccompProfile> seccomp;
   // By the specification's names: "prestart", "createRuntime", ...
   std::map<std::string, std::vector<Hook>> hooks;
   std::string text;  // the whole file

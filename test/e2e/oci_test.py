@@ -307,6 +307,48 @@ class Oci(OciTest):
             holder.kill()
             holder.wait()
 
+    def seccomp(self, *rules, default="SCMP_ACT_ALLOW", **more):
+        self.bundle.config["linux"]["seccomp"] = {
+            "defaultAction": default, "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"],
+            "syscalls": list(rules), **more}
+
+    def test_seccomp(self):
+        self.seccomp({"names": ["mkdir", "no_such_call"], "action": "SCMP_ACT_ERRNO"},
+                     {"names": ["sethostname"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95},
+                     {"names": ["kill"], "action": "SCMP_ACT_ERRNO",
+                      "args": [{"index": 1, "op": "SCMP_CMP_EQ", "value": 10}]})
+        self.process["capabilities"] = {}
+        self.run_detached()
+        # Also for processes that come later.
+        status = self.ok("exec", "c", "cat", "/proc/self/status")
+        self.assertRegex(status, r"(?m)^Seccomp:\t2$")
+        self.assertRegex(status, r"(?m)^Seccomp_filters:\t1$")
+        done = self.runsc("exec", "c", "busybox", "mkdir", "/x")
+        self.assertEqual((done.returncode, done.stderr),
+                         (1, "mkdir: can't create directory '/x': Operation not permitted\n"))
+        self.assertIn("Operation not supported", self.runsc("exec", "c", "hostname", "x").stderr)
+        self.assertIn("Operation not permitted", self.runsc("exec", "c", "kill", "-USR1", "1").stderr)
+        self.ok("exec", "c", "kill", "-USR2", "1")
+        self.ok("delete", "--force", "c")
+        self.reap()
+
+    def test_seccomp_can_be_switched_off(self):
+        self.seccomp({"names": ["mkdir"], "action": "SCMP_ACT_ERRNO"})
+        done = self.bundle.run("busybox", "mkdir", "/x", flags=("--oci-seccomp=false",))
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def test_seccomp_kills(self):
+        self.seccomp({"names": ["mkdir"], "action": "SCMP_ACT_KILL_PROCESS"})
+        done = self.bundle.run("busybox", "mkdir", "/x")
+        self.assertEqual(done.returncode, 128 + signal.SIGSYS)
+
+    def test_seccomp_wrong_field(self):
+        self.seccomp({"names": ["mkdir"], "action": "SCMP_ACT_ERRNO", "errnoRet": "EPERM"})
+        done = self.bundle.run("true")
+        self.assertEqual((done.returncode, done.stderr), (
+            1, 'runsc: config.json: linux.seccomp.syscalls[0].errnoRet: expected a number, '
+            'got "EPERM"\n'))
+
     def test_half_made(self):
         os.makedirs(os.path.join(self.bundle.state, "c"))
         self.assertEqual(self.runsc("state", "c").returncode, 1)
@@ -318,6 +360,7 @@ class Oci(OciTest):
         self.assertIn("poststop", features["hooks"])
         self.assertIn("rbind", features["mountOptions"])
         self.assertIn("CAP_SYS_ADMIN", features["linux"]["capabilities"])
+        self.assertIn("SCMP_ACT_ERRNO", features["linux"]["seccomp"]["actions"])
 
 
 def set_size(fd, rows, columns):

@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -404,6 +405,75 @@ TEST(MqNotifyTest, Errors) {
   PipeFds pipe = MakePipe();
   EXPECT_THAT(mq_notify(pipe.reader.get(), &event), FailsWith(EBADF));
   EXPECT_THAT(syscall(SYS_mq_notify, q.fd(), 1), FailsWith(EFAULT));
+}
+
+// ---- SIGEV_THREAD: the kernel's side of it is a netlink socket that the C library reads ------------
+
+sigevent ThreadEvent(int socket, const char* cookie) {
+  sigevent event = {};
+  event.sigev_notify = SIGEV_THREAD;
+  event.sigev_signo = socket;
+  event.sigev_value.sival_ptr = const_cast<char*>(cookie);
+  return event;
+}
+long RawNotify(int queue, const sigevent& event) {
+  return syscall(SYS_mq_notify, queue, &event);
+}
+constexpr char kCookie[] = "0123456789abcdefghijklmnopqrstu";  // and a NUL: 32 bytes
+std::string Expected(char what) { return std::string(kCookie, 31) + what; }
+
+TEST(MqNotifyThreadTest, TellsTheSocket) {
+  Queue q;
+  Fd s(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0));
+  EXPECT_THAT(RawNotify(q.fd(), ThreadEvent(s.get(), kCookie)), SucceedsWith(0));
+  EXPECT_THAT(RawNotify(q.fd(), ThreadEvent(s.get(), kCookie)), FailsWith(EBUSY));
+  EXPECT_EQ(Poll(s.get(), POLLIN), 0);
+  EXPECT_THAT(q.Send("x"), SucceedsWith(0));
+  EXPECT_EQ(Poll(s.get(), POLLIN, kLongMs), POLLIN);
+  char data[64];
+  EXPECT_THAT(recv(s.get(), data, sizeof(data), 0), SucceedsWith(32));
+  EXPECT_EQ(std::string(data, 32), Expected(1));
+  EXPECT_THAT(q.Send("y"), SucceedsWith(0));  // once
+  EXPECT_EQ(Poll(s.get(), POLLIN), 0);
+}
+
+TEST(MqNotifyThreadTest, TellsOfItsEnd) {
+  Queue q;
+  Fd s(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0));
+  EXPECT_THAT(RawNotify(q.fd(), ThreadEvent(s.get(), kCookie)), SucceedsWith(0));
+  EXPECT_THAT(mq_notify(q.fd(), nullptr), SucceedsWith(0));
+  char data[64];
+  EXPECT_THAT(recv(s.get(), data, sizeof(data), MSG_DONTWAIT), SucceedsWith(32));
+  EXPECT_EQ(std::string(data, 32), Expected(2));
+  EXPECT_THAT(RawNotify(q.fd(), ThreadEvent(s.get(), kCookie)), SucceedsWith(0));
+  q.Close();
+  EXPECT_THAT(recv(s.get(), data, sizeof(data), MSG_DONTWAIT), SucceedsWith(32));
+  EXPECT_EQ(std::string(data, 32), Expected(2));
+}
+
+TEST(MqNotifyThreadTest, Errors) {
+  Queue q;
+  PipeFds pipe = MakePipe();
+  Fd unix_socket(socket(AF_UNIX, SOCK_DGRAM, 0)), s(socket(AF_NETLINK, SOCK_RAW, 0));
+  EXPECT_THAT(RawNotify(q.fd(), ThreadEvent(-1, kCookie)), FailsWith(EBADF));
+  EXPECT_THAT(RawNotify(q.fd(), ThreadEvent(pipe.reader.get(), kCookie)), FailsWith(ENOTSOCK));
+  EXPECT_THAT(RawNotify(q.fd(), ThreadEvent(unix_socket.get(), kCookie)), FailsWith(EINVAL));
+  EXPECT_THAT(RawNotify(q.fd(), ThreadEvent(s.get(), reinterpret_cast<const char*>(8))),
+              FailsWith(EFAULT));
+  EXPECT_THAT(RawNotify(-1, ThreadEvent(s.get(), kCookie)), FailsWith(EBADF));
+}
+
+TEST(MqNotifyThreadTest, TheLibrarysThread) {
+  Queue q;
+  static std::atomic<int> value;
+  value = 0;
+  sigevent event = {};
+  event.sigev_notify = SIGEV_THREAD;
+  event.sigev_notify_function = [](sigval v) { value = v.sival_int; };
+  event.sigev_value.sival_int = 42;
+  EXPECT_THAT(mq_notify(q.fd(), &event), SucceedsWith(0));
+  EXPECT_THAT(q.Send("x"), SucceedsWith(0));
+  EXPECT_TRUE(WaitUntil([] { return value == 42; }));
 }
 
 TEST(MqFsTest, MountedQueues) {

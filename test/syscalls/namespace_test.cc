@@ -140,6 +140,124 @@ TEST(UnshareTest, ErrorsAndPrivilege) {
               ExitedWith(0));
 }
 
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
+
+TEST(CgroupNamespaceTest, UnshareCloneAndSetns) {
+  const std::string link = LinkOf("cgroup");
+  EXPECT_EQ(link.rfind("cgroup:[", 0), 0u);
+  EXPECT_THAT(InChild([&] {
+                const Fd old = OpenNs("cgroup");
+                ASSERT_THAT(unshare(CLONE_NEWCGROUP), SucceedsWith(0));
+                const std::string mine = LinkOf("cgroup");
+                EXPECT_NE(mine, link);
+                EXPECT_EQ(ioctl(OpenNs("cgroup").get(), NS_GET_NSTYPE), CLONE_NEWCGROUP);
+                EXPECT_THAT(InChild([&] { EXPECT_EQ(LinkOf("cgroup"), mine); }), ExitedWith(0));
+                const pid_t pid = syscall(SYS_clone, CLONE_NEWCGROUP | SIGCHLD, 0, 0, 0, 0);
+                if (pid == 0) _exit(LinkOf("cgroup") == mine ? 1 : 0);
+                EXPECT_THAT(Wait(pid), ExitedWith(0));
+                EXPECT_THAT(setns(old.get(), CLONE_NEWUTS), FailsWith(EINVAL));
+                EXPECT_THAT(setns(old.get(), CLONE_NEWCGROUP), SucceedsWith(0));
+                EXPECT_EQ(LinkOf("cgroup"), link);
+              }),
+              ExitedWith(0));
+}
+
+TEST(CgroupNamespaceTest, NeedsPrivilege) {
+  EXPECT_THAT(InChild([] {
+                const Fd fd = OpenNs("cgroup");
+                BecomeNobody();
+                EXPECT_THAT(unshare(CLONE_NEWCGROUP), FailsWith(EPERM));
+                EXPECT_THAT(setns(fd.get(), CLONE_NEWCGROUP), FailsWith(EPERM));
+                EXPECT_THAT(syscall(SYS_clone, CLONE_NEWCGROUP | SIGCHLD, 0, 0, 0, 0),
+                            FailsWith(EPERM));
+                EXPECT_THAT(unshare(CLONE_NEWUSER | CLONE_NEWCGROUP), SucceedsWith(0));
+              }),
+              ExitedWith(0));
+}
+
+TEST(TimeNamespaceTest, UnshareIsForTheChildren) {
+  const std::string link = LinkOf("time");
+  EXPECT_EQ(link.rfind("time:[", 0), 0u);
+  EXPECT_EQ(LinkOf("time_for_children"), link);
+  EXPECT_THAT(InChild([&] {
+                ASSERT_THAT(unshare(CLONE_NEWTIME), SucceedsWith(0));
+                EXPECT_EQ(LinkOf("time"), link);
+                const std::string next = LinkOf("time_for_children");
+                EXPECT_NE(next, link);
+                EXPECT_THAT(InChild([&] {
+                              EXPECT_EQ(LinkOf("time"), next);
+                              EXPECT_EQ(LinkOf("time_for_children"), next);
+                            }),
+                            ExitedWith(0));
+                EXPECT_EQ(LinkOf("time"), link);
+              }),
+              ExitedWith(0));
+}
+
+TEST(TimeNamespaceTest, Setns) {
+  EXPECT_THAT(InChild([] {
+                const std::string link = LinkOf("time");
+                const Fd old = OpenNs("time");
+                ASSERT_THAT(unshare(CLONE_NEWTIME), SucceedsWith(0));
+                const Fd next = OpenNs("time_for_children");
+                EXPECT_EQ(ioctl(next.get(), NS_GET_NSTYPE), CLONE_NEWTIME);
+                EXPECT_THAT(setns(next.get(), CLONE_NEWTIME), SucceedsWith(0));
+                EXPECT_EQ(LinkOf("time"), LinkOf("time_for_children"));
+                EXPECT_NE(LinkOf("time"), link);
+                EXPECT_THAT(setns(old.get(), 0), SucceedsWith(0));
+                EXPECT_EQ(LinkOf("time"), link);
+                EXPECT_EQ(LinkOf("time_for_children"), link);
+                ScopedThread other(
+                    [&] { EXPECT_THAT(setns(next.get(), CLONE_NEWTIME), FailsWith(EUSERS)); });
+                other.Join();
+              }),
+              ExitedWith(0));
+}
+
+TEST(TimeNamespaceTest, Offsets) {
+  EXPECT_THAT(InChild([] {
+                const std::string zero =
+                    "monotonic           0         0\nboottime            0         0\n";
+                EXPECT_EQ(ReadFile("/proc/self/timens_offsets"), zero);
+                const auto put = [](const std::string& text) {
+                  const Fd fd = Open("/proc/self/timens_offsets", O_WRONLY);
+                  return write(fd.get(), text.data(), text.size()) < 0 ? errno : 0;
+                };
+                // Not those of a namespace that somebody is in.
+                EXPECT_EQ(put("monotonic 0 0"), EACCES);
+                ASSERT_THAT(unshare(CLONE_NEWTIME), SucceedsWith(0));
+                EXPECT_EQ(put("monotonic 0 0\nboottime 0 0\n"), 0);
+                EXPECT_EQ(put("realtime 0 0"), EINVAL);
+                EXPECT_EQ(put("monotonic 0"), EINVAL);
+                EXPECT_EQ(put("monotonic 0 1000000000"), EINVAL);
+                EXPECT_EQ(put("monotonic x 0"), EINVAL);
+                EXPECT_THAT(InChild([] {}), ExitedWith(0));
+                EXPECT_EQ(put("monotonic 0 0"), EACCES);
+              }),
+              ExitedWith(0));
+}
+
+TEST(TimeNamespaceTest, ThreadsShareTheClocks) {
+  EXPECT_THAT(InChild([] {
+                const std::string link = LinkOf("time");
+                ASSERT_THAT(unshare(CLONE_NEWTIME), SucceedsWith(0));
+                ScopedThread thread([&] { EXPECT_EQ(LinkOf("time", "thread-self"), link); });
+                thread.Join();
+              }),
+              ExitedWith(0));
+}
+
+TEST(TimeNamespaceTest, NeedsPrivilege) {
+  EXPECT_THAT(InChild([] {
+                BecomeNobody();
+                EXPECT_THAT(unshare(CLONE_NEWTIME), FailsWith(EPERM));
+                EXPECT_THAT(unshare(CLONE_NEWUSER | CLONE_NEWTIME), SucceedsWith(0));
+              }),
+              ExitedWith(0));
+}
+
 TEST(SetnsTest, Errors) {
   Fd uts = OpenNs("uts");
   EXPECT_THAT(setns(-1, 0), FailsWith(EBADF));

@@ -2,10 +2,12 @@
 
 // proc(5): what programs read there, as invariants.
 #include <dirent.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <set>
 #include <sstream>
@@ -400,6 +402,111 @@ TEST(ProcTest, OomScoreAdj) {
                 EXPECT_THAT(write(fd.get(), "x", 1), FailsWith(EINVAL));
               }),
               ExitedWith(0));
+}
+
+TEST(ProcTest, OomAdj) {
+  EXPECT_THAT(InChild([] {
+                const std::string file = Proc(getpid(), "oom_adj");
+                // Upwards only, which needs no privilege.
+                WriteFile(file, "5");
+                EXPECT_EQ(ReadFile(Proc(getpid(), "oom_score_adj")), "294\n");
+                EXPECT_EQ(ReadFile(file), "4\n");
+                WriteFile(file, "15");
+                EXPECT_EQ(ReadFile(Proc(getpid(), "oom_score_adj")), "1000\n");
+                EXPECT_EQ(ReadFile(file), "15\n");
+                const Fd fd = Open(file, O_WRONLY);
+                EXPECT_THAT(write(fd.get(), "16", 2), FailsWith(EINVAL));
+                EXPECT_THAT(write(fd.get(), "x", 1), FailsWith(EINVAL));
+              }),
+              ExitedWith(0));
+}
+
+TEST(ProcTest, MountstatsNamesEveryMount) {
+  const size_t mounts = Lines(ReadFile("/proc/self/mounts")).size();
+  const auto lines = Lines(ReadFile("/proc/self/mountstats"));
+  size_t devices = 0;
+  for (const std::string& line : lines) {
+    if (line.rfind("device ", 0) != 0) continue;
+    ++devices;
+    EXPECT_THAT(line, testing::HasSubstr(" mounted on "));
+    EXPECT_THAT(line, testing::HasSubstr(" with fstype "));
+  }
+  EXPECT_EQ(devices, mounts);
+}
+
+TEST(ProcTest, MapsNameTheFileThatStatNames) {
+  TempDir dir;
+  WriteFile(dir / "file", std::string(8192, 'x'));
+  const Fd fd = Open(dir / "file", O_RDONLY);
+  void* const at = mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE, fd.get(), 4096);
+  ASSERT_THAT(at, Succeeds());
+  struct stat st = {};
+  ASSERT_EQ(fstat(fd.get(), &st), 0);
+  char wanted[64];
+  snprintf(wanted, sizeof(wanted), " 00001000 %02x:%02x %lu ", major(st.st_dev), minor(st.st_dev),
+           static_cast<unsigned long>(st.st_ino));
+  bool found = false;
+  for (const std::string& line : Lines(ReadFile("/proc/self/maps"))) {
+    if (line.find(dir / "file") == std::string::npos) continue;
+    found = true;
+    EXPECT_THAT(line, testing::HasSubstr(wanted));
+  }
+  EXPECT_TRUE(found);
+  munmap(at, 4096);
+}
+
+TEST(ProcTest, SmapsHasWhatPmapReads) {
+  const std::string text = ReadFile("/proc/self/smaps");
+  for (const char* field :
+       {"Size:", "Rss:", "Pss:", "Shared_Clean:", "Private_Dirty:", "Anonymous:", "LazyFree:",
+        "AnonHugePages:", "ShmemPmdMapped:", "Shared_Hugetlb:", "Private_Hugetlb:", "Swap:",
+        "SwapPss:", "Locked:", "THPeligible:", "VmFlags:"}) {
+    EXPECT_THAT(text, testing::HasSubstr(std::string("\n") + field));
+  }
+}
+
+// The line of /proc/locks about a file, without its number.
+std::vector<std::string> LocksOf(const Fd& fd) {
+  struct stat st = {};
+  EXPECT_EQ(fstat(fd.get(), &st), 0);
+  char name[64];
+  snprintf(name, sizeof(name), "%02x:%02x:%lu", major(st.st_dev), minor(st.st_dev),
+           static_cast<unsigned long>(st.st_ino));
+  std::vector<std::string> out;
+  for (const std::string& line : Lines(ReadFile("/proc/locks"))) {
+    const auto words = Words(line);
+    if (words.size() < 8 || words[5] != name) continue;
+    out.push_back(words[1] + " " + words[2] + " " + words[3] + " " + words[4] + " " + words[6] +
+                  " " + words[7]);
+  }
+  return out;
+}
+
+TEST(ProcTest, Locks) {
+  TempDir dir;
+  const Fd fd = Open(dir / "file", O_RDWR | O_CREAT);
+  EXPECT_THAT(LocksOf(fd), testing::IsEmpty());
+  const std::string pid = std::to_string(getpid());
+  ASSERT_THAT(flock(fd.get(), LOCK_SH), SucceedsWith(0));
+  EXPECT_THAT(LocksOf(fd), testing::ElementsAre("FLOCK ADVISORY READ " + pid + " 0 EOF"));
+  ASSERT_THAT(flock(fd.get(), LOCK_UN), SucceedsWith(0));
+  struct flock range = {};
+  range.l_type = F_WRLCK;
+  range.l_start = 10;
+  range.l_len = 20;
+  ASSERT_THAT(fcntl(fd.get(), F_SETLK, &range), SucceedsWith(0));
+  EXPECT_THAT(LocksOf(fd), testing::ElementsAre("POSIX ADVISORY WRITE " + pid + " 10 29"));
+  range.l_type = F_UNLCK;
+  ASSERT_THAT(fcntl(fd.get(), F_SETLK, &range), SucceedsWith(0));
+  range.l_type = F_RDLCK;
+  range.l_len = 0;
+  ASSERT_THAT(fcntl(fd.get(), F_OFD_SETLK, &range), SucceedsWith(0));
+  EXPECT_THAT(LocksOf(fd), testing::ElementsAre("OFDLCK ADVISORY READ -1 10 EOF"));
+}
+
+TEST(ProcTest, TablesWithHeaders) {
+  EXPECT_EQ(ReadFile("/proc/slabinfo").rfind("slabinfo - version: 2.1\n# name ", 0), 0u);
+  EXPECT_EQ(Words(Lines(ReadFile("/proc/interrupts")).at(0)).at(0), "CPU0");
 }
 
 TEST(ProcTest, NamespaceLinks) {

@@ -9,6 +9,7 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -73,32 +74,6 @@ TEST(LimitTest, Prlimit) {
   go.Signal();
 }
 
-TEST(PrctlTest, Name) {
-  ScopedThread([] {
-    char name[16] = {};
-    EXPECT_THAT(prctl(PR_SET_NAME, "a-name-that-is-too-long"), SucceedsWith(0));
-    EXPECT_THAT(prctl(PR_GET_NAME, name), SucceedsWith(0));
-    EXPECT_STREQ(name, "a-name-that-is-");
-    EXPECT_THAT(prctl(PR_SET_NAME, 8), FailsWith(EFAULT));
-  });
-}
-
-TEST(PrctlTest, DumpableAndTimerslack) {
-  EXPECT_THAT(InChild([] {
-                EXPECT_THAT(prctl(PR_GET_DUMPABLE), SucceedsWith(1));
-                EXPECT_THAT(prctl(PR_SET_DUMPABLE, 0), SucceedsWith(0));
-                EXPECT_THAT(prctl(PR_GET_DUMPABLE), SucceedsWith(0));
-                EXPECT_THAT(prctl(PR_SET_DUMPABLE, 2), FailsWith(EINVAL));
-                EXPECT_THAT(prctl(PR_SET_TIMERSLACK, 12345), SucceedsWith(0));
-                EXPECT_THAT(prctl(PR_GET_TIMERSLACK), SucceedsWith(12345));
-                EXPECT_THAT(prctl(PR_SET_TIMERSLACK, 0), SucceedsWith(0));
-                EXPECT_THAT(prctl(PR_GET_TIMERSLACK), SucceedsWith(50000));
-                EXPECT_THAT(prctl(PR_SET_PDEATHSIG, 65), FailsWith(EINVAL));
-                EXPECT_THAT(prctl(0x7fffff), FailsWith(EINVAL));
-              }),
-              ExitedWith(0));
-}
-
 TEST(SchedTest, PoliciesAndParameters) {
   EXPECT_THAT(InChild([] {
                 EXPECT_THAT(sched_getscheduler(0), SucceedsWith(SCHED_OTHER));
@@ -119,6 +94,74 @@ TEST(SchedTest, PoliciesAndParameters) {
   EXPECT_THAT(sched_get_priority_max(SCHED_OTHER), SucceedsWith(0));
   EXPECT_THAT(sched_get_priority_max(99), FailsWith(EINVAL));
   EXPECT_THAT(sched_yield(), SucceedsWith(0));
+}
+
+// sched_setattr(2).
+struct SchedAttr {
+  uint32_t size = 48, policy = 0;
+  uint64_t flags = 0;
+  int32_t nice = 0;
+  uint32_t priority = 0;
+  uint64_t runtime = 0, deadline = 0, period = 0;
+};
+
+int SetDeadline(uint64_t runtime, uint64_t deadline, uint64_t period, uint64_t flags = 0) {
+  SchedAttr attr;
+  attr.policy = 6;
+  attr.flags = flags;
+  attr.runtime = runtime;
+  attr.deadline = deadline;
+  attr.period = period;
+  return syscall(SYS_sched_setattr, 0, &attr, 0) == 0 ? 0 : errno;
+}
+
+TEST(SchedTest, DeadlineIsChecked) {
+  EXPECT_THAT(InChild([] {
+                constexpr uint64_t kMs = 1000000;
+                EXPECT_EQ(SetDeadline(0, 0, 0), EINVAL);
+                EXPECT_EQ(SetDeadline(kMs, 0, 0), EINVAL);
+                EXPECT_EQ(SetDeadline(1023, 10 * kMs, 0), EINVAL);
+                EXPECT_EQ(SetDeadline(3 * kMs, 2 * kMs, 4 * kMs), EINVAL);
+                EXPECT_EQ(SetDeadline(kMs, 4 * kMs, 2 * kMs), EINVAL);
+                EXPECT_EQ(SetDeadline(2000, 50000, 50000), EINVAL);
+                EXPECT_EQ(SetDeadline(kMs, 10000 * kMs, 10000 * kMs), EINVAL);
+                EXPECT_EQ(SetDeadline(kMs, uint64_t{1} << 63, 0), EINVAL);
+                EXPECT_THAT(sched_getscheduler(0), SucceedsWith(SCHED_OTHER));
+              }),
+              ExitedWith(0));
+}
+
+TEST(SchedTest, DeadlineIsReturned) {
+  EXPECT_THAT(InChild([] {
+                constexpr uint64_t kMs = 1000000;
+                ASSERT_EQ(SetDeadline(kMs, 20 * kMs, 0), 0);
+                EXPECT_THAT(sched_getscheduler(0), SucceedsWith(6));
+                SchedAttr attr;
+                EXPECT_THAT(syscall(SYS_sched_getattr, 0, &attr, sizeof(attr), 0), SucceedsWith(0));
+                EXPECT_EQ(attr.policy, 6u);
+                EXPECT_EQ(attr.runtime, kMs);
+                EXPECT_EQ(attr.deadline, 20 * kMs);
+                EXPECT_EQ(attr.period, 20 * kMs);
+                EXPECT_EQ(attr.priority, 0u);
+                // Its share cannot be divided.
+                EXPECT_THAT(fork(), FailsWith(EAGAIN));
+                ASSERT_EQ(SetDeadline(kMs, 20 * kMs, 30 * kMs, /*SCHED_FLAG_RESET_ON_FORK*/ 1), 0);
+                EXPECT_THAT(
+                    InChild([] { EXPECT_THAT(sched_getscheduler(0), SucceedsWith(SCHED_OTHER)); }),
+                    ExitedWith(0));
+                sched_param p = {0};
+                EXPECT_THAT(sched_setscheduler(0, SCHED_OTHER, &p), SucceedsWith(0));
+                EXPECT_THAT(InChild([] {}), ExitedWith(0));
+              }),
+              ExitedWith(0));
+}
+
+TEST(SchedTest, DeadlineNeedsPrivilege) {
+  EXPECT_THAT(InChild([] {
+                ASSERT_EQ(setresuid(1000, 1000, 1000), 0);
+                EXPECT_EQ(SetDeadline(1000000, 20000000, 0), EPERM);
+              }),
+              ExitedWith(0));
 }
 
 TEST(SchedTest, Affinity) {
@@ -333,6 +376,81 @@ dev_t DeviceOf(const char* path) {
   EXPECT_THAT(stat(path, &st), SucceedsWith(0));
   EXPECT_TRUE(S_ISCHR(st.st_mode)) << path;
   return st.st_rdev;
+}
+
+// In a PID namespace of its own, so that the machine is never meant. The wait status of its init.
+int RebootInside(long magic1, long magic2, long command, int* result) {
+  Shared<int> error;
+  const int status = InChild([&] {
+    ASSERT_EQ(unshare(CLONE_NEWPID), 0);
+    ScopedChild init([&] {
+      if (getpid() != 1) _exit(2);
+      const long r = syscall(SYS_reboot, magic1, magic2, command, 0);
+      *error = r == 0 ? 0 : errno;
+      _exit(3);
+    });
+    *result = init.Wait();
+  });
+  EXPECT_EQ(status, 0);
+  return *error;
+}
+
+TEST(RebootTest, EndsTheNamespacesInit) {
+  constexpr long kMagic = 0xfee1dead;
+  const struct {
+    long magic2, command;
+    int sig;
+  } kCases[] = {
+      {672274793, RB_AUTOBOOT, SIGHUP},
+      {85072278, RB_POWER_OFF, SIGINT},
+      {369367448, static_cast<long>(RB_HALT_SYSTEM), SIGINT},
+  };
+  for (const auto& c : kCases) {
+    Shared<int> status;
+    EXPECT_EQ(RebootInside(kMagic, c.magic2, c.command, status.get()), 0);
+    EXPECT_THAT(*status, KilledBy(c.sig));
+  }
+}
+
+TEST(RebootTest, Errors) {
+  Shared<int> status;
+  EXPECT_EQ(RebootInside(1, 672274793, RB_AUTOBOOT, status.get()), EINVAL);
+  EXPECT_EQ(RebootInside(0xfee1dead, 1, RB_AUTOBOOT, status.get()), EINVAL);
+  // Ctrl-Alt-Del is the machine's.
+  EXPECT_EQ(RebootInside(0xfee1dead, 672274793, RB_ENABLE_CAD, status.get()), EINVAL);
+  EXPECT_EQ(RebootInside(0xfee1dead, 672274793, 12345, status.get()), EINVAL);
+  EXPECT_THAT(*status, ExitedWith(3));
+}
+
+TEST(RebootTest, NeedsCapability) {
+  EXPECT_EQ(InChild([] {
+              ASSERT_EQ(unshare(CLONE_NEWPID), 0);
+              EXPECT_EQ(InChild([] {
+                          ASSERT_EQ(setresuid(1000, 1000, 1000), 0);
+                          EXPECT_THAT(reboot(RB_AUTOBOOT), FailsWith(EPERM));
+                          EXPECT_THAT(syscall(SYS_reboot, 1, 2, 3, 0), FailsWith(EPERM));
+                        }),
+                        0);
+            }),
+            0);
+}
+
+TEST(SystemTest, MovePagesIsNotInterrupted) {
+  constexpr int kCount = 100000;
+  char page[4096];
+  std::vector<void*> pages(kCount, page);
+  std::vector<int> status(kCount, -1);
+  struct sigaction action = {};
+  action.sa_handler = [](int) {};
+  sigaction(SIGALRM, &action, nullptr);
+  page[0] = 1;
+  itimerval often = {{0, 2000}, {0, 1000}};
+  ASSERT_EQ(setitimer(ITIMER_REAL, &often, nullptr), 0);
+  EXPECT_THAT(syscall(SYS_move_pages, 0, kCount, pages.data(), nullptr, status.data(), 0),
+              SucceedsWith(0));
+  often = {};
+  ASSERT_EQ(setitimer(ITIMER_REAL, &often, nullptr), 0);
+  EXPECT_EQ(status[kCount - 1], 0);
 }
 
 TEST(DeviceTest, Numbers) {

@@ -200,6 +200,28 @@ TEST(ShmatTest, DetachOfPieces) {
   EXPECT_EQ(StatOf(s.id()).shm_nattch, 0u);
 }
 
+TEST(ShmatTest, EachPieceCounts) {
+  Segment s(5 * kPage);
+  const auto attached = [&] { return StatOf(s.id()).shm_nattch; };
+  char* p = Attach(s.id());
+  EXPECT_EQ(attached(), 1u);
+  EXPECT_THAT(munmap(p + kPage, kPage), SucceedsWith(0));
+  EXPECT_EQ(attached(), 2u);
+  // Other permissions make two more of the longer piece. Such pieces never join again.
+  EXPECT_THAT(mprotect(p + 3 * kPage, kPage, PROT_READ), SucceedsWith(0));
+  EXPECT_EQ(attached(), 4u);
+  EXPECT_THAT(InChild([&] { EXPECT_EQ(attached(), 8u); }), ExitedWith(0));
+  EXPECT_TRUE(WaitUntil([&] { return attached() == 4; }));
+  EXPECT_THAT(mprotect(p + 3 * kPage, kPage, PROT_READ | PROT_WRITE), SucceedsWith(0));
+  EXPECT_EQ(attached(), 4u);
+  EXPECT_THAT(munmap(p, kPage), SucceedsWith(0));
+  EXPECT_EQ(attached(), 3u);
+  EXPECT_THAT(munmap(p + 3 * kPage, 2 * kPage), SucceedsWith(0));
+  EXPECT_EQ(attached(), 1u);
+  EXPECT_THAT(shmdt(p), SucceedsWith(0));
+  EXPECT_EQ(attached(), 0u);
+}
+
 TEST(ShmForkTest, ChildrenAreAttached) {
   Segment s(kPage);
   char* p = Attach(s.id());

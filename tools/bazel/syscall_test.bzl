@@ -1,6 +1,8 @@
 # Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 """syscall_test: one gtest program, run natively and inside the sandbox."""
 
+load("//tools/bazel:unsanitized.bzl", "unsanitized")
+
 _RUNNER = "//test/runner:run_syscall_test.py"
 
 def syscall_test(
@@ -41,8 +43,10 @@ def syscall_test(
     """
     program = name + "_bin"
     native.cc_binary(
-        name = program,
+        name = name + "_program",
         testonly = True,
+        # //... means the one without sanitizers.
+        tags = ["manual"],
         srcs = srcs,
         # Like the programs people run, it needs the dynamic loader.
         linkstatic = True,
@@ -52,6 +56,12 @@ def syscall_test(
             "@gtest//:gmock",
             "@gtest//:gtest_main",
         ],
+    )
+
+    unsanitized(
+        name = program,
+        testonly = True,
+        binary = ":%s_program" % name,
     )
 
     tests = []

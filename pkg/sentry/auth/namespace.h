@@ -16,8 +16,9 @@ namespace cvisor {
 
 class UserNamespace;
 
-// Of kinds of which there is one only; Linux's first ones have the same.
-inline constexpr uint64_t kTheCgroupNamespace = 4026531835;
+// The first ones of kinds that hold no state, and the only one of its kind; Linux's have the same.
+inline constexpr uint64_t kFirstTimeNamespace = 4026531834;
+inline constexpr uint64_t kFirstCgroupNamespace = 4026531835;
 inline constexpr uint64_t kTheNetNamespace = 4026531840;
 
 class Namespace : public RefCounted {

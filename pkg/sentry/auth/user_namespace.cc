@@ -136,36 +136,39 @@ std::optional<uint32_t> UserNamespace::FromKernel(Kind kind, uint32_t id) const 
   return map(kind).ToInside(id);
 }
 
-Status UserNamespace::CheckMapPermitted(Kind kind, const Credentials& writer,
+Status UserNamespace::CheckMapPermitted(Kind kind, const Credentials& opener,
+                                        const Credentials& writer,
                                         const std::vector<IdMap::Extent>& extents) const {
   // Root outside becomes somebody who may set file capabilities inside.
   if (kind == Kind::kUser) {
     for (const IdMap::Extent& e : extents) {
       if (e.outside != 0) continue;
-      const bool may = writer.user_ns.get() == this ? parent_could_setfcap_
-                                                    : writer.HasCapIn(*parent_, CAP_SETFCAP);
+      const bool may = opener.user_ns.get() == this ? parent_could_setfcap_
+                                                    : opener.HasCapIn(*parent_, CAP_SETFCAP);
       if (!may) return Errno::kEPERM;
     }
   }
   // Oneself may be mapped without privilege.
-  if (extents.size() == 1 && extents[0].count == 1 && writer.euid == owner_) {
+  if (extents.size() == 1 && extents[0].count == 1 && opener.euid == owner_) {
     const auto id = parent_->ToKernel(kind, extents[0].outside);
-    if (kind == Kind::kUser && id == writer.euid) return OkStatus();
+    if (kind == Kind::kUser && id == opener.euid) return OkStatus();
     // Giving up a group must not give access: not while groups can be changed.
-    if (kind == Kind::kGroup && !setgroups_allowed_ && id == writer.egid) return OkStatus();
+    if (kind == Kind::kGroup && !setgroups_allowed_ && id == opener.egid) return OkStatus();
   }
   const int cap = kind == Kind::kUser ? CAP_SETUID : CAP_SETGID;
-  return writer.HasCapIn(*parent_, cap) ? OkStatus() : Status(Errno::kEPERM);
+  const bool may = writer.HasCapIn(*parent_, cap) && opener.HasCapIn(*parent_, cap);
+  return may ? OkStatus() : Status(Errno::kEPERM);
 }
 
-Status UserNamespace::WriteMap(Kind kind, const Credentials& writer, std::string_view text) {
+Status UserNamespace::WriteMap(Kind kind, const Credentials& opener, const Credentials& writer,
+                               std::string_view text) {
   if (parent_ == nullptr) return Errno::kEPERM;
-  if (writer.user_ns.get() != this && writer.user_ns != parent_) return Errno::kEPERM;
+  if (opener.user_ns.get() != this && opener.user_ns != parent_) return Errno::kEPERM;
   MutexLock lock(mu_);
   if (!map(kind).extents().empty()) return Errno::kEPERM;
-  if (!writer.HasCapIn(*this, CAP_SYS_ADMIN)) return Errno::kEPERM;
+  if (!opener.HasCapIn(*this, CAP_SYS_ADMIN)) return Errno::kEPERM;
   ASSIGN_OR_RETURN(auto extents, IdMap::Parse(text));
-  RETURN_IF_ERROR(CheckMapPermitted(kind, writer, extents));
+  RETURN_IF_ERROR(CheckMapPermitted(kind, opener, writer, extents));
   {
     // Children before parents.
     ReaderLock parent_lock(parent_->mu_);
@@ -195,8 +198,7 @@ std::string UserNamespace::ReadMap(Kind kind, const UserNamespace& reader) const
   return out;
 }
 
-Status UserNamespace::WriteSetgroups(const Credentials& writer, std::string_view text) {
-  if (!writer.HasCapIn(*this, CAP_SYS_ADMIN)) return Errno::kEACCES;
+Status UserNamespace::WriteSetgroups(std::string_view text) {
   if (text.size() >= 8) return Errno::kEINVAL;
   while (!text.empty() && (text.back() == '\n' || IsSpace(text.back()))) text.remove_suffix(1);
   if (text != "allow" && text != "deny") return Errno::kEINVAL;

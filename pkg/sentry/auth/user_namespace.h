@@ -77,19 +77,21 @@ class UserNamespace : public Namespace {
     return FromKernel(kind, id).value_or(kOverflowId);
   }
 
-  // Writing /proc/PID/{uid_map,gid_map}: EPERM, EINVAL.
-  Status WriteMap(Kind kind, const Credentials& writer, std::string_view text);
+  // Writing /proc/PID/{uid_map,gid_map}: EPERM, EINVAL. The rights of who opened the file count;
+  // where a capability is needed, `writer` has to have it, too.
+  Status WriteMap(Kind kind, const Credentials& opener, const Credentials& writer,
+                  std::string_view text);
   // Reading it: as `reader`'s namespace sees the outside.
   std::string ReadMap(Kind kind, const UserNamespace& reader) const;
-  // /proc/PID/setgroups.
-  Status WriteSetgroups(const Credentials& writer, std::string_view text);
+  // /proc/PID/setgroups, by somebody who had the right when he opened it. EINVAL, EPERM.
+  Status WriteSetgroups(std::string_view text);
   bool setgroups_allowed() const;
   // May setgroups(2) be used? Not before there is a map.
   bool MaySetgroups() const;
 
  private:
   explicit UserNamespace(Ref<UserNamespace> parent);
-  Status CheckMapPermitted(Kind kind, const Credentials& writer,
+  Status CheckMapPermitted(Kind kind, const Credentials& opener, const Credentials& writer,
                            const std::vector<IdMap::Extent>& extents) const
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
   const IdMap& map(Kind kind) const ABSL_SHARED_LOCKS_REQUIRED(mu_) {

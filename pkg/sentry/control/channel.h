@@ -21,9 +21,6 @@ class Channel {
   Channel() = default;
   explicit Channel(UniqueFd fd) : fd_(std::move(fd)) {}
 
-  // Two connected ends, both close-on-exec.
-  static Result<std::pair<UniqueFd, UniqueFd>> NewPair();
-
   // Any thread. EPIPE if the peer is gone.
   Status Send(const google::protobuf::MessageLite& message, const std::vector<int>& fds = {});
   // One thread at a time. Blocks unless `dont_wait` (then EAGAIN). False when the peer is gone. EBADMSG for
@@ -34,7 +31,6 @@ class Channel {
   int fd() const { return fd_.get(); }
 
   static constexpr size_t kMaxPacket = 65536;
-  static constexpr size_t kMaxFds = 64;
 
  private:
   UniqueFd fd_;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "gtest/gtest.h"
+#include "pkg/base/packet.h"
 #include "pkg/sentry/control/control.pb.h"
 
 namespace cvisor::control {
@@ -14,7 +15,7 @@ namespace {
 class ChannelTest : public testing::Test {
  protected:
   void SetUp() override {
-    auto pair = Channel::NewPair();
+    auto pair = NewPacketPair();
     ASSERT_TRUE(pair.ok());
     a_ = std::make_unique<Channel>(std::move(pair->first));
     b_ = std::make_unique<Channel>(std::move(pair->second));

@@ -125,7 +125,8 @@ Result<int> MessageQueues::Get(key_t key, int flags, const Credentials& creds) {
       key, flags, limits_.ids.load(),
       [&](const MessageQueue& found) { return found.CheckAccess(creds, flags); },
       [&]() -> Result<Ref<MessageQueue>> {
-        return MakeRef<MessageQueue>(Permissions::ForNew(key, flags, creds), limits_.queue.load());
+        return MakeRef<MessageQueue>(Permissions::ForNew(key, flags, creds, user_ns_),
+                                     limits_.queue.load());
       });
 }
 

@@ -29,7 +29,7 @@ struct MsgStatus {
   Permissions perm;
   int64_t stime = 0, rtime = 0, ctime = 0;
   uint64_t bytes = 0, messages = 0, max_bytes = 0;
-  pid_t lspid = 0, lrpid = 0;
+  ProcessRef lspid, lrpid;
 };
 
 class MessageQueue : public Object {
@@ -74,6 +74,10 @@ class MessageQueue : public Object {
 // The message queues of an IPC namespace.
 class MessageQueues : public RefCounted {
  public:
+  // `user_ns` owns the namespace.
+  explicit MessageQueues(Ref<UserNamespace> user_ns = UserNamespace::Root())
+      : user_ns_(std::move(user_ns)) {}
+
   // /proc/sys/kernel/msgmax, msgmnb, msgmni.
   struct Limits {
     std::atomic<uint64_t> message{8192};
@@ -92,6 +96,7 @@ class MessageQueues : public RefCounted {
   std::vector<MsgStatus> All();
 
  private:
+  const Ref<UserNamespace> user_ns_;
   Limits limits_;
   Mutex mu_;
   IdTable<MessageQueue> table_ ABSL_GUARDED_BY(mu_);

@@ -4,24 +4,28 @@
 
 #include <time.h>
 
+#include <utility>
+
 namespace cvisor::ipc {
 namespace {
 
-thread_local pid_t current_process = 0;
+thread_local const ProcessId* current_process = nullptr;
 
 }  // namespace
 
-void BindThread(pid_t process) { current_process = process; }
-pid_t CurrentProcess() { return current_process; }
+void BindThread(const ProcessId* process) { current_process = process; }
+ProcessRef CurrentProcess() { return ProcessRef(current_process); }
 
 int64_t NowSeconds() { return ::time(nullptr); }
 
-Permissions Permissions::ForNew(key_t key, int flags, const Credentials& creds) {
+Permissions Permissions::ForNew(key_t key, int flags, const Credentials& creds,
+                                Ref<UserNamespace> user_ns) {
   Permissions p;
   p.key = key;
   p.uid = p.cuid = creds.euid;
   p.gid = p.cgid = creds.egid;
   p.mode = static_cast<uint32_t>(flags) & 0777;
+  p.user_ns = std::move(user_ns);
   return p;
 }
 
@@ -34,13 +38,15 @@ Status Permissions::Check(const Credentials& creds, int wanted) const {
   } else if (creds.InGroup(cgid) || creds.InGroup(gid)) {
     granted >>= 3;
   }
-  if ((requested & ~granted & 07) != 0 && !creds.HasCap(CAP_IPC_OWNER)) return Errno::kEACCES;
+  if ((requested & ~granted & 07) != 0 && !creds.HasCapIn(*user_ns, CAP_IPC_OWNER)) {
+    return Errno::kEACCES;
+  }
   return OkStatus();
 }
 
 Status Permissions::CheckControl(const Credentials& creds) const {
-  if (creds.euid == cuid || creds.euid == uid || creds.HasCap(CAP_SYS_ADMIN)) return OkStatus();
-  return Errno::kEPERM;
+  if (creds.euid == cuid || creds.euid == uid) return OkStatus();
+  return creds.HasCapIn(*user_ns, CAP_SYS_ADMIN) ? OkStatus() : Status(Errno::kEPERM);
 }
 
 void Permissions::Change(uid_t new_uid, gid_t new_gid, uint32_t new_mode) {

@@ -16,10 +16,21 @@
 
 namespace cvisor::ipc {
 
-// The process on whose behalf the calling thread works, as its own PID namespace numbers it: what
-// the "last process" fields of IPC objects hold. Set once by each task thread; 0 elsewhere.
-void BindThread(pid_t process);
-pid_t CurrentProcess();
+// A process, as the "last process" fields of IPC objects remember it. It may be gone.
+class ProcessId : public RefCounted {
+ public:
+  // Its number in the PID namespace of the calling thread; 0 if it is not visible there.
+  virtual pid_t NumberHere() const = 0;
+};
+using ProcessRef = Ref<const ProcessId>;  // null: no process yet
+inline pid_t NumberHere(const ProcessRef& process) {
+  return process == nullptr ? 0 : process->NumberHere();
+}
+
+// The process on whose behalf the calling thread works. Set once by each task thread; null
+// elsewhere. The process outlives the thread.
+void BindThread(const ProcessId* process);
+ProcessRef CurrentProcess();
 
 // Seconds of CLOCK_REALTIME, for the time fields.
 int64_t NowSeconds();
@@ -34,9 +45,12 @@ struct Permissions {
   uid_t uid = 0, cuid = 0;
   gid_t gid = 0, cgid = 0;
   uint32_t mode = 0;  // 0777, and what the kind adds (SHM_DEST, SHM_LOCKED)
+  // The owner of the IPC namespace: capabilities in it count. Never null.
+  Ref<UserNamespace> user_ns = UserNamespace::Root();
 
   // Of an object that `creds` makes with xxxget(key, ..., flags).
-  static Permissions ForNew(key_t key, int flags, const Credentials& creds);
+  static Permissions ForNew(key_t key, int flags, const Credentials& creds,
+                            Ref<UserNamespace> user_ns);
   // EACCES unless `creds` has all of the access in `wanted` (any class of its bits counts).
   Status Check(const Credentials& creds, int wanted) const;
   // EPERM unless `creds` may use IPC_SET and IPC_RMID.

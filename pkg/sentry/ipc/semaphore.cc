@@ -87,7 +87,7 @@ std::optional<Status> SemaphoreSet::Try(SemaphoreCall& call) {
     s.value = value;
   }
   if (outcome && outcome->ok()) {
-    for (const sembuf& op : call.ops_) semaphores_[op.sem_num].pid = call.pid_;
+    for (const sembuf& op : call.ops_) semaphores_[op.sem_num].process = call.process_;
     otime_ = NowSeconds();
     return outcome;
   }
@@ -166,7 +166,7 @@ Result<int> SemaphoreSet::GetPid(int number, const Credentials& creds) const {
   MutexLock lock(mu_);
   RETURN_IF_ERROR(CheckLocked(creds, kMayRead));
   if (number < 0 || static_cast<size_t>(number) >= count_) return Errno::kEINVAL;
-  return semaphores_[static_cast<size_t>(number)].pid;
+  return NumberHere(semaphores_[static_cast<size_t>(number)].process);
 }
 
 Result<int> SemaphoreSet::CountWaiting(int number, bool for_zero, const Credentials& creds) const {
@@ -284,7 +284,7 @@ Result<int> Semaphores::Get(key_t key, int count, int flags, const Credentials& 
         if (used_ > total || n > total - used_) return Errno::kENOSPC;
         if (table_.Full(limits_.ids.load())) return Errno::kENOSPC;
         used_ += n;
-        return MakeRef<SemaphoreSet>(n, Permissions::ForNew(key, flags, creds));
+        return MakeRef<SemaphoreSet>(n, Permissions::ForNew(key, flags, creds, user_ns_));
       });
 }
 

@@ -51,7 +51,7 @@ class UndoList : public RefCounted {
 class SemaphoreCall {
  public:
   SemaphoreCall(std::vector<sembuf> ops, UndoList* undo)
-      : ops_(std::move(ops)), undo_(undo), pid_(CurrentProcess()) {}
+      : ops_(std::move(ops)), undo_(undo), process_(CurrentProcess()) {}
   SemaphoreCall(const SemaphoreCall&) = delete;
   SemaphoreCall& operator=(const SemaphoreCall&) = delete;
 
@@ -63,7 +63,7 @@ class SemaphoreCall {
   friend class SemaphoreSet;
   const std::vector<sembuf> ops_;
   UndoList* const undo_;  // null without SEM_UNDO
-  const pid_t pid_;
+  const ProcessRef process_;
   WaitQueue queue_;
   // The set's mu_:
   size_t blocking_ = 0;  // the operation that cannot go on
@@ -112,7 +112,7 @@ class SemaphoreSet : public Object {
  private:
   struct Semaphore {
     int value = 0;
-    pid_t pid = 0;
+    ProcessRef process;  // the last that changed it
   };
 
   // Carries the call out. None if it would have to wait.
@@ -136,6 +136,10 @@ class SemaphoreSet : public Object {
 // The semaphore sets of an IPC namespace.
 class Semaphores : public RefCounted {
  public:
+  // `user_ns` owns the namespace.
+  explicit Semaphores(Ref<UserNamespace> user_ns = UserNamespace::Root())
+      : user_ns_(std::move(user_ns)) {}
+
   // /proc/sys/kernel/sem, in its order.
   struct Limits {
     std::atomic<uint64_t> per_set{32000};     // SEMMSL
@@ -160,6 +164,7 @@ class Semaphores : public RefCounted {
   std::vector<SemStatus> All();
 
  private:
+  const Ref<UserNamespace> user_ns_;
   Limits limits_;
   Mutex mu_;
   IdTable<SemaphoreSet> table_ ABSL_GUARDED_BY(mu_);

@@ -5,6 +5,7 @@
 #include <sys/shm.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -24,12 +25,23 @@ uint64_t ResidentBytes(const Ref<mm::Mappable>& pages) {
 
 }  // namespace
 
-ShmAttachment::~ShmAttachment() { registry_->Detach(*segment_, established_); }
+ShmAttachment::~ShmAttachment() { registry_->Detach(*segment_, *this); }
 
 void ShmAttachment::Established() {
   established_ = true;
   MutexLock lock(registry_->mu_);
   segment_->status_.atime = NowSeconds();
+  segment_->status_.lpid = CurrentProcess();
+}
+
+void ShmAttachment::AddPieces(int n) {
+  MutexLock lock(registry_->mu_);
+  const int before = std::max(pieces_, 1);
+  pieces_ += n;
+  const int after = std::max(pieces_, 1);
+  if (after == before) return;
+  segment_->status_.attached += static_cast<uint64_t>(after - before);
+  (after > before ? segment_->status_.atime : segment_->status_.dtime) = NowSeconds();
   segment_->status_.lpid = CurrentProcess();
 }
 
@@ -57,7 +69,7 @@ Result<Ref<ShmSegment>> SharedMemory::Make(key_t key, uint64_t size, int flags,
   std::snprintf(name, sizeof(name), "SYSV%08x", static_cast<unsigned>(key));
   ASSIGN_OR_RETURN(auto memory, mm::NewSharedAnonymous(pages * mm::kPageSize, name));
   Ref<ShmSegment> segment(new ShmSegment(size, key, std::move(memory)));
-  segment->status_.perm = Permissions::ForNew(key, flags, creds);
+  segment->status_.perm = Permissions::ForNew(key, flags, creds, user_ns_);
   segment->status_.size = size;
   segment->status_.ctime = NowSeconds();
   segment->status_.cpid = CurrentProcess();
@@ -87,11 +99,12 @@ Result<Ref<ShmAttachment>> SharedMemory::Attach(int id, int wanted, const Creden
   return MakeRef<ShmAttachment>(Ref<SharedMemory>(this), std::move(segment));
 }
 
-void SharedMemory::Detach(ShmSegment& segment, bool established) {
+void SharedMemory::Detach(ShmSegment& segment, const ShmAttachment& attachment) {
   Ref<ShmSegment> last(&segment);  // dropped after the lock: closes the memfd
   MutexLock lock(mu_);
-  --segment.status_.attached;
-  if (established) {
+  // An address space that goes as a whole does not take its pieces off one by one.
+  segment.status_.attached -= static_cast<uint64_t>(std::max(attachment.pieces_, 1));
+  if (attachment.established_) {
     segment.status_.dtime = NowSeconds();
     segment.status_.lpid = CurrentProcess();
   }
@@ -152,7 +165,7 @@ Status SharedMemory::Lock(int id, const Credentials& creds, bool lock_pages, uin
   MutexLock lock(mu_);
   ASSIGN_OR_RETURN(Ref<ShmSegment> segment, table_.Find(id));
   Permissions& perm = segment->status_.perm;
-  if (!creds.HasCap(CAP_IPC_LOCK)) {
+  if (!creds.HasCapIn(*perm.user_ns, CAP_IPC_LOCK)) {
     if (creds.euid != perm.uid && creds.euid != perm.cuid) return Errno::kEPERM;
     if (lock_pages && memlock == 0) return Errno::kEPERM;
     if (lock_pages && segment->size() > memlock) return Errno::kENOMEM;

@@ -28,7 +28,7 @@ struct ShmStatus {
   Permissions perm;
   uint64_t size = 0, attached = 0;
   int64_t atime = 0, dtime = 0, ctime = 0;
-  pid_t cpid = 0, lpid = 0;
+  ProcessRef cpid, lpid;
   uint64_t resident_bytes = 0;
 };
 
@@ -59,20 +59,27 @@ class ShmAttachment : public mm::Attachment {
       : registry_(std::move(registry)), segment_(std::move(segment)) {}
   ~ShmAttachment() override;
   Ref<mm::Attachment> Fork() override;
+  void AddPieces(int n) override;
   // The mapping exists: from now on the segment's times tell of it.
   void Established();
 
   const ShmSegment& segment() const { return *segment_; }
 
  private:
+  friend class SharedMemory;
   const Ref<SharedMemory> registry_;
   const Ref<ShmSegment> segment_;
   bool established_ = false;
+  int pieces_ = 0;  // the registry's mu_. Until there is one it counts as one
 };
 
 // The segments of an IPC namespace.
 class SharedMemory : public RefCounted {
  public:
+  // `user_ns` owns the namespace.
+  explicit SharedMemory(Ref<UserNamespace> user_ns = UserNamespace::Root())
+      : user_ns_(std::move(user_ns)) {}
+
   // /proc/sys/kernel/shmmax, shmall (pages), shmmni.
   struct Limits {
     std::atomic<uint64_t> max{UINT64_MAX - (uint64_t{1} << 24)};
@@ -105,10 +112,11 @@ class SharedMemory : public RefCounted {
  private:
   friend class ShmAttachment;
 
+  const Ref<UserNamespace> user_ns_;
   Result<Ref<ShmSegment>> Make(key_t key, uint64_t size, int flags, const Credentials& creds)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Called when an attachment goes. Destroys a removed segment after its last one.
-  void Detach(ShmSegment& segment, bool established);
+  void Detach(ShmSegment& segment, const ShmAttachment& attachment);
   static ShmStatus StatusOf(const ShmSegment& segment);
 
   Limits limits_;

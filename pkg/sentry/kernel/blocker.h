@@ -45,6 +45,8 @@ class Parker {
   bool Park(Deadline deadline);
   // Any thread.
   void Unpark();
+  // Any thread: whether somebody sleeps now.
+  bool asleep() const { return state_.load(std::memory_order_relaxed) == 2; }
 
  private:
   std::atomic<uint32_t> state_{0};  // 0: nothing, 1: wake-up pending, 2: somebody sleeps

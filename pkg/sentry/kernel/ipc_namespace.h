@@ -21,8 +21,12 @@ namespace cvisor::kernel {
 
 class IpcNamespace : public Namespace {
  public:
-  IpcNamespace() = default;
-  explicit IpcNamespace(Ref<UserNamespace> owner) { set_user_ns(std::move(owner)); }
+  explicit IpcNamespace(Ref<UserNamespace> owner = UserNamespace::Root())
+      : shm_(MakeRef<ipc::SharedMemory>(owner)),
+        sem_(MakeRef<ipc::Semaphores>(owner)),
+        msg_(MakeRef<ipc::MessageQueues>(owner)) {
+    set_user_ns(std::move(owner));
+  }
   ipc::SharedMemory& shm() { return *shm_; }
   ipc::Semaphores& sem() { return *sem_; }
   ipc::MessageQueues& msg() { return *msg_; }
@@ -43,9 +47,9 @@ class IpcNamespace : public Namespace {
   }
 
  private:
-  const Ref<ipc::SharedMemory> shm_ = MakeRef<ipc::SharedMemory>();
-  const Ref<ipc::Semaphores> sem_ = MakeRef<ipc::Semaphores>();
-  const Ref<ipc::MessageQueues> msg_ = MakeRef<ipc::MessageQueues>();
+  const Ref<ipc::SharedMemory> shm_;
+  const Ref<ipc::Semaphores> sem_;
+  const Ref<ipc::MessageQueues> msg_;
   MqueueLimits mqueue_limits_;
   Mutex mu_;
   Ref<RefCounted> mqueue_fs_ ABSL_GUARDED_BY(mu_);

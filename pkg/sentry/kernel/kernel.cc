@@ -2,6 +2,7 @@
 
 #include "pkg/sentry/kernel/kernel.h"
 
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -146,6 +147,9 @@ Result<Ref<ThreadGroup>> Kernel::TryCreateProcess(const Ref<Container>& containe
   task->ipc_ = container->ipc();
   task->creds_ = spec.creds;
   task->no_new_privs = spec.no_new_privs;
+  if (container->seccomp() != nullptr) {
+    task->SetSeccomp(SECCOMP_MODE_FILTER, container->seccomp());
+  }
   auto gate = MakeRef<StartGate>();
   task->initial_exec_ = std::make_unique<InitialExec>();
   task->initial_exec_->path = path;
@@ -192,8 +196,7 @@ void Kernel::Start(ThreadGroup& tg) {
 
 void Kernel::ThreadEnded() {
   MutexLock lock(task_mutex_);
-  --running_threads_;
-  tasks_changed_.SignalAll();
+  if (--running_threads_ == 0) tasks_changed_.SignalAll();
 }
 
 int Kernel::WaitForExit(ThreadGroup& tg) {

@@ -24,6 +24,7 @@
 #include "pkg/sentry/kernel/limits.h"
 #include "pkg/sentry/kernel/pid_namespace.h"
 #include "pkg/sentry/platform/platform.h"
+#include "pkg/sentry/seccomp/filter.h"
 #include "pkg/sentry/vfs/dentry.h"
 #include "pkg/sentry/vfs/fd_table.h"
 #include "pkg/sentry/vfs/fs_context.h"
@@ -113,6 +114,10 @@ class Container : public RefCounted {
   const Ref<PidNamespace>& pid_ns() const { return pid_ns_; }
   const Ref<UtsNamespace>& uts() const { return uts_; }
   const Ref<IpcNamespace>& ipc() const { return ipc_; }
+  // What processes that are made from outside start with (OCI's linux.seccomp); null: nothing. Set before
+  // the first one.
+  const Ref<const seccomp::Filter>& seccomp() const { return seccomp_; }
+  void set_seccomp(Ref<const seccomp::Filter> filter) { seccomp_ = std::move(filter); }
 
  private:
   const std::string id_;
@@ -121,6 +126,7 @@ class Container : public RefCounted {
   const Ref<PidNamespace> pid_ns_;
   const Ref<UtsNamespace> uts_;
   const Ref<IpcNamespace> ipc_;
+  Ref<const seccomp::Filter> seccomp_;
 };
 
 // Serves system calls. The table lives above the kernel (pkg/sentry/syscalls).

@@ -10,7 +10,12 @@
 #include "absl/strings/str_format.h"
 #include "pkg/sentry/kernel/kernel.h"
 #include "pkg/sentry/kernel/task.h"
+#include "pkg/sentry/kernel/time_namespace.h"
 #include "pkg/sentry/vfs/vfs.h"
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
 
 namespace cvisor::kernel {
 namespace {
@@ -69,6 +74,13 @@ NamespaceHandle HandleOf(int kind, Ref<T> ns) {
   return NamespaceHandle{kind, number, std::move(ns)};
 }
 
+// The same where null stands for the first one.
+template <typename T>
+NamespaceHandle HandleOrFirst(int kind, Ref<T> ns, uint64_t first) {
+  if (ns == nullptr) return NamespaceHandle{kind, first, nullptr};
+  return HandleOf(kind, std::move(ns));
+}
+
 // A descriptor of another namespace, as NS_GET_PARENT returns it.
 Result<uint64_t> OpenHandle(NamespaceHandle handle) {
   const vfs::Path path = NamespacePath(handle);
@@ -96,6 +108,9 @@ std::string NamespaceHandle::Name() const {
       break;
     case CLONE_NEWPID:
       name = "pid";
+      break;
+    case CLONE_NEWTIME:
+      name = "time";
       break;
     case CLONE_NEWUSER:
       name = "user";
@@ -152,7 +167,9 @@ Result<uint64_t> NamespaceFile::Ioctl(mm::MemoryManager& mm, uint32_t cmd, uint6
 Result<NamespaceHandle> NamespaceOf(Task& t, int kind) {
   switch (kind) {
     case CLONE_NEWCGROUP:
-      return NamespaceHandle{kind, kTheCgroupNamespace, nullptr};
+      return HandleOrFirst(kind, t.CgroupNs(), kFirstCgroupNamespace);
+    case CLONE_NEWTIME:
+      return HandleOrFirst(kind, t.TimeNs(), kFirstTimeNamespace);
     case CLONE_NEWNET:
       return NamespaceHandle{kind, kTheNetNamespace, nullptr};
     case CLONE_NEWUSER:
@@ -175,6 +192,10 @@ Result<NamespaceHandle> NamespaceOf(Task& t, int kind) {
 
 NamespaceHandle PidNamespaceForChildren(Task& t) {
   return HandleOf(CLONE_NEWPID, t.PidNsForChildren());
+}
+
+NamespaceHandle TimeNamespaceForChildren(Task& t) {
+  return HandleOrFirst(CLONE_NEWTIME, t.TimeNsForChildren(), kFirstTimeNamespace);
 }
 
 vfs::Path NamespacePath(NamespaceHandle handle) {

@@ -41,6 +41,7 @@ class NamespaceFile : public vfs::FileDescription {
 Result<NamespaceHandle> NamespaceOf(Task& t, int kind);
 // The one that its children will be in.
 NamespaceHandle PidNamespaceForChildren(Task& t);
+NamespaceHandle TimeNamespaceForChildren(Task& t);
 // Its file.
 vfs::Path NamespacePath(NamespaceHandle handle);
 

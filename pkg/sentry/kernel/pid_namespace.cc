@@ -2,6 +2,8 @@
 
 #include "pkg/sentry/kernel/pid_namespace.h"
 
+#include "pkg/sentry/kernel/task.h"
+
 namespace cvisor::kernel {
 namespace {
 
@@ -52,6 +54,18 @@ Result<pid_t> PidNamespace::Allocate() {
     }
   }
   return Errno::kEAGAIN;
+}
+
+pid_t NumberIn(const PidNumbers& numbers, const PidNamespace& ns) {
+  for (const auto& [n, id] : numbers) {
+    if (n.get() == &ns) return id;
+  }
+  return 0;
+}
+
+pid_t ProcessNumbers::NumberHere() const {
+  const Task* t = Task::Current();
+  return t == nullptr ? 0 : NumberIn(numbers_, t->pid_ns());
 }
 
 }  // namespace cvisor::kernel

@@ -9,11 +9,13 @@
 #include <sys/types.h>
 
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "pkg/base/ref.h"
 #include "pkg/base/result.h"
 #include "pkg/sentry/auth/credentials.h"
+#include "pkg/sentry/ipc/object.h"
 
 namespace cvisor::kernel {
 
@@ -67,6 +69,21 @@ class PidNamespace : public Namespace {
   std::map<pid_t, ThreadGroup*> thread_groups_;
   std::map<pid_t, ProcessGroup*> process_groups_;
   std::map<pid_t, Session*> sessions_;
+};
+
+// What a task, process, group or session is called in each namespace that sees it; its own first.
+using PidNumbers = std::vector<std::pair<Ref<PidNamespace>, pid_t>>;
+// 0 if it is not visible in `ns`.
+pid_t NumberIn(const PidNumbers& numbers, const PidNamespace& ns);
+
+// The numbers of a process, for what may outlive it. Immutable.
+class ProcessNumbers : public ipc::ProcessId {
+ public:
+  explicit ProcessNumbers(PidNumbers numbers) : numbers_(std::move(numbers)) {}
+  pid_t NumberHere() const override;
+
+ private:
+  const PidNumbers numbers_;
 };
 
 }  // namespace cvisor::kernel

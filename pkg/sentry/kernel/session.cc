@@ -11,14 +11,6 @@
 namespace cvisor::kernel {
 namespace {
 
-pid_t IdInNamespace(const std::vector<std::pair<Ref<PidNamespace>, pid_t>>& ids,
-                    const PidNamespace& ns) {
-  for (const auto& [n, id] : ids) {
-    if (n.get() == &ns) return id;
-  }
-  return 0;
-}
-
 void SignalGroup(ProcessGroup& group, int sig) {
   for (ThreadGroup* tg : group.members()) (void)tg->SendSignal(MakeKernelInfo(sig));
 }
@@ -149,7 +141,7 @@ Session::Session(Kernel& kernel, ThreadGroup* leader)
 
 Session::~Session() = default;
 
-pid_t Session::IdIn(const PidNamespace& ns) const { return IdInNamespace(ids_, ns); }
+pid_t Session::IdIn(const PidNamespace& ns) const { return NumberIn(ids_, ns); }
 
 ProcessGroup::ProcessGroup(Kernel& kernel, Ref<Session> session, ThreadGroup* leader)
     : kernel_(kernel), session_(std::move(session)), ids_(leader->ids_) {
@@ -159,7 +151,7 @@ ProcessGroup::ProcessGroup(Kernel& kernel, Ref<Session> session, ThreadGroup* le
 
 ProcessGroup::~ProcessGroup() = default;
 
-pid_t ProcessGroup::IdIn(const PidNamespace& ns) const { return IdInNamespace(ids_, ns); }
+pid_t ProcessGroup::IdIn(const PidNamespace& ns) const { return NumberIn(ids_, ns); }
 
 bool ProcessGroup::IsOrphaned(const ThreadGroup* ignoring) const {
   for (const ThreadGroup* tg : members_) {

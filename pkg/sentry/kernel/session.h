@@ -90,7 +90,7 @@ class Session : public RefCounted {
 
   Kernel& kernel_;
   ThreadGroup* leader_;
-  std::vector<std::pair<Ref<PidNamespace>, pid_t>> ids_;
+  PidNumbers ids_;
   Ref<ControllingTerminal> terminal_;
   std::set<ProcessGroup*> groups_;
 };
@@ -113,7 +113,7 @@ class ProcessGroup : public RefCounted {
 
   Kernel& kernel_;
   const Ref<Session> session_;
-  std::vector<std::pair<Ref<PidNamespace>, pid_t>> ids_;
+  PidNumbers ids_;
   std::set<ThreadGroup*> members_;
 };
 

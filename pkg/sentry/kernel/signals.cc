@@ -108,6 +108,21 @@ void SignalQueue::Discard(SignalSet mask) {
   set_ &= ~mask;
 }
 
+bool HasSender(const siginfo_t& info) {
+  switch (info.si_code) {
+    case SI_USER:
+    case SI_TKILL:
+      return true;
+    case SI_KERNEL:  // nobody, which is 0 everywhere
+    case SI_TIMER:
+    case SI_SIGIO:
+      return false;
+    default:
+      // Negative codes: rt_sigqueueinfo(2) and its like. The positive ones depend on the signal.
+      return info.si_code < 0 || info.si_signo == SIGCHLD;
+  }
+}
+
 siginfo_t MakeKillInfo(int sig, int code, pid_t pid, uid_t uid) {
   siginfo_t info;
   std::memset(&info, 0, sizeof(info));

@@ -108,7 +108,11 @@ class SignalQueue {
   std::deque<siginfo_t> queue_;
 };
 
-// siginfo for kill(2), tgkill(2), and signals of the kernel itself.
+// Does it tell of a process: are si_pid and si_uid what is in the union?
+bool HasSender(const siginfo_t& info);
+// siginfo for kill(2), tgkill(2), and signals of the kernel itself. `pid` is a number of the
+// receiver's PID namespace, 0 if that cannot see the sender; `uid` one of the first user namespace:
+// queueing the signal translates it for the receiver.
 siginfo_t MakeKillInfo(int sig, int code, pid_t pid, uid_t uid);
 siginfo_t MakeKernelInfo(int sig);  // SI_KERNEL
 siginfo_t MakeFaultInfo(int sig, int code, uint64_t addr, int trapno);

@@ -11,6 +11,7 @@
 #include "pkg/sentry/kernel/kernel.h"
 #include "pkg/sentry/kernel/task_internal.h"
 #include "pkg/sentry/kernel/thread_group.h"
+#include "pkg/sentry/kernel/time_namespace.h"
 
 namespace cvisor::kernel {
 
@@ -38,12 +39,7 @@ PidNamespace& Task::pid_ns() const { return *tg_->pid_ns(); }
 
 pid_t Task::tid() const { return tid_.load(std::memory_order_relaxed); }
 
-pid_t Task::TidIn(const PidNamespace& ns) const {
-  for (const auto& [n, id] : ids_) {
-    if (n.get() == &ns) return id;
-  }
-  return 0;
-}
+pid_t Task::TidIn(const PidNamespace& ns) const { return NumberIn(ids_, ns); }
 
 bool Task::is_leader() const { return tid() == tg_->id(); }
 
@@ -169,6 +165,39 @@ Ref<PidNamespace> Task::PidNsForChildren() const {
 void Task::SetPidNsForChildren(Ref<PidNamespace> ns) {
   MutexLock lock(mu_);
   pid_ns_for_children_.swap(ns);
+}
+
+Ref<CgroupNamespace> Task::CgroupNs() const {
+  MutexLock lock(mu_);
+  return cgroup_ns_;
+}
+
+void Task::SetCgroupNs(Ref<CgroupNamespace> ns) {
+  MutexLock lock(mu_);
+  cgroup_ns_.swap(ns);
+}
+
+Ref<TimeNamespace> Task::TimeNs() const {
+  MutexLock lock(mu_);
+  return time_ns_;
+}
+
+Ref<TimeNamespace> Task::TimeNsForChildren() const {
+  MutexLock lock(mu_);
+  return time_ns_for_children_;
+}
+
+void Task::SetTimeNsForChildren(Ref<TimeNamespace> ns) {
+  MutexLock lock(mu_);
+  time_ns_for_children_.swap(ns);
+}
+
+void Task::EnterTimeNsForChildren() {
+  Ref<TimeNamespace> old;
+  MutexLock lock(mu_);
+  old = time_ns_;
+  time_ns_ = time_ns_for_children_;
+  if (time_ns_ != nullptr) time_ns_->Enter();
 }
 
 Ref<ipc::UndoList> Task::SemUndoRef() const {

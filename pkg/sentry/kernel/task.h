@@ -30,6 +30,7 @@
 #include "pkg/sentry/auth/credentials.h"
 #include "pkg/sentry/ipc/semaphore.h"
 #include "pkg/sentry/kernel/blocker.h"
+#include "pkg/sentry/kernel/pid_namespace.h"
 #include "pkg/sentry/kernel/signals.h"
 #include "pkg/sentry/mm/memory_manager.h"
 #include "pkg/sentry/platform/platform.h"
@@ -46,7 +47,9 @@ class IpcNamespace;
 class Kernel;
 class PidNamespace;
 class Task;
+class CgroupNamespace;
 class ThreadGroup;
+class TimeNamespace;
 class Tracing;
 class UtsNamespace;
 struct InitialExec;
@@ -137,6 +140,15 @@ class Task : public RefCounted {
   // Where children are made: unshare(CLONE_NEWPID), setns(2). Any thread.
   Ref<PidNamespace> PidNsForChildren() const;
   void SetPidNsForChildren(Ref<PidNamespace> ns);
+  // Null: the first one. Any thread.
+  Ref<CgroupNamespace> CgroupNs() const;
+  void SetCgroupNs(Ref<CgroupNamespace> ns);
+  Ref<TimeNamespace> TimeNs() const;
+  Ref<TimeNamespace> TimeNsForChildren() const;
+  // unshare(CLONE_NEWTIME): where children, and the next program, will be.
+  void SetTimeNsForChildren(Ref<TimeNamespace> ns);
+  // Own thread, or one that does not run yet: now it is in that one itself.
+  void EnterTimeNsForChildren();
   // What SEM_UNDO has to take back; made when first asked for. Shared with CLONE_SYSVSEM.
   const Ref<ipc::UndoList>& SemUndo();
   void DropSemUndo();
@@ -165,10 +177,12 @@ class Task : public RefCounted {
   // --- Sleeping. Waits until Wake(), the deadline (ETIMEDOUT) or a signal to deliver (ERESTARTSYS; the
   // caller turns it into another restart code or EINTR if its man page says so).
   Status Block(Deadline deadline = Deadline::Never());
-  // Like Block, but only a fatal signal interrupts it (vfork, some file systems).
+  // Like Block, but only a signal that ends the process interrupts it (vfork, some file systems).
   Status BlockKillable(Deadline deadline = Deadline::Never());
+  // Nothing but the end of this thread is to come: long loops stop.
+  bool ending() const { return fatal_.load(std::memory_order_relaxed); }
   // Any thread: ends the current or next Block().
-  void Wake() { parker_.Unpark(); }
+  void Wake();
 
   // Calls `attempt` (returning Status or Result<T>) until it no longer says EAGAIN, waiting on `queue`
   // for `mask` in between. The usual way to serve a blocking call:
@@ -225,8 +239,9 @@ class Task : public RefCounted {
   int seccomp_mode() const { return seccomp_mode_.load(std::memory_order_acquire); }
   Ref<const seccomp::Filter> SeccompFilter() const;
   Status EnterStrictSeccomp();
-  // 0, or with `all_threads` the number of a thread that cannot follow.
-  Result<pid_t> InstallSeccompFilter(std::vector<sock_filter> program, bool all_threads);
+  // 0, or with `all_threads` the number of a thread that cannot follow. `listener` may be null.
+  Result<pid_t> InstallSeccompFilter(std::vector<sock_filter> program, bool all_threads,
+                                     Ref<seccomp::Listener> listener = nullptr);
 
   // --- ptrace(2): kernel/trace.h. Whether this task is a tracee. Any thread.
   bool traced() const { return traced_.load(std::memory_order_relaxed); }
@@ -238,12 +253,15 @@ class Task : public RefCounted {
   int parent_death_signal = 0;                // prctl(PR_SET_PDEATHSIG)
   uint32_t personality = 0;                   // personality(2)
   uint64_t timer_slack_ns = 50000;            // prctl(PR_SET_TIMERSLACK)
-  bool keep_caps = false;                     // prctl(PR_SET_KEEPCAPS); securebits hold the rest
+  uint64_t default_timer_slack_ns = 50000;    // of the thread that made this one, at that time
+  int memory_failure_policy = 2;              // prctl(PR_MCE_KILL): PR_MCE_KILL_DEFAULT
+  bool io_flusher = false;                    // prctl(PR_SET_IO_FLUSHER)
   // sched_setaffinity(2) etc.: stored and returned. Any thread, under sched_mutex.
   struct Scheduling {
     int policy = 0, priority = 0, nice = 0;
     bool reset_on_fork = false;
     int ioprio = 0;
+    uint64_t runtime = 0, deadline = 0, period = 0;  // SCHED_DEADLINE, nanoseconds
     cpu_set_t affinity;
   };
   Scheduling scheduling() const;
@@ -280,9 +298,14 @@ class Task : public RefCounted {
   // The first program of a process made by Kernel::CreateProcess. False if it could not be loaded.
   bool RunInitialExec();
   static void* ThreadMain(void* task);
+  // Drops a reference to it.
+  static void WakeSleeper(void* task);
 
   // task_seccomp.cc
+  void ReportCallsToSeccomp();
   void SetSeccomp(int mode, Ref<const seccomp::Filter> filter);
+  // At exit: a listener learns that nobody is left.
+  void DropSeccompFilter();
   // The call's result if the filters do not let it through.
   // A tracer may change the number.
   std::optional<Result<uint64_t>> ApplySeccomp(uint64_t* number, bool traced_already = false);
@@ -332,6 +355,8 @@ class Task : public RefCounted {
   void UpdateInterruptFlag();  // signal mutex held; own thread, or one that does not run yet
   void ChangeMaskLocked(SignalSet mask);       // signal mutex held
   bool HasDefaultActionPending() const;        // signal mutex held
+  // Is the end certain? SIGKILL, exit_group, or a signal that ends the process without a core dump.
+  bool IsDying() const;
   bool WantsSignal(int sig) const;     // signal mutex held
   void InterruptLocked();              // signal mutex held; any thread
   // Gives up its numbers; task mutex held.
@@ -348,7 +373,7 @@ class Task : public RefCounted {
   Kernel& kernel_;
   const Ref<ThreadGroup> tg_;
   const Ref<Container> container_;
-  std::vector<std::pair<Ref<PidNamespace>, pid_t>> ids_;  // own namespace first; task mutex
+  PidNumbers ids_;  // own namespace first; task mutex
   const uint64_t start_time_ns_;
 
   std::unique_ptr<platform::Context> ctx_;  // set before the thread starts
@@ -374,9 +399,14 @@ class Task : public RefCounted {
   Ref<UtsNamespace> uts_;
   Ref<IpcNamespace> ipc_;
   Ref<PidNamespace> pid_ns_for_children_;  // null: its own
+  Ref<CgroupNamespace> cgroup_ns_;         // null: the first
+  Ref<TimeNamespace> time_ns_, time_ns_for_children_;  // null: the first
   Ref<ipc::UndoList> sem_undo_;
   Ref<const seccomp::Filter> seccomp_filter_;
   std::atomic<int> seccomp_mode_{0};  // changed under the task mutex
+  // The same filter, for this task's own thread without a lock. What it has seen stays: a later filter
+  // holds it.
+  std::atomic<const seccomp::Filter*> own_filter_{nullptr};
   Scheduling scheduling_;
 
   Parker parker_;

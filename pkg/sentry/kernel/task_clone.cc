@@ -12,6 +12,7 @@
 #include "pkg/sentry/kernel/pidfd.h"
 #include "pkg/sentry/kernel/task.h"
 #include "pkg/sentry/kernel/thread_group.h"
+#include "pkg/sentry/kernel/time_namespace.h"
 #include "pkg/sentry/kernel/trace.h"
 
 #ifndef CLONE_CLEAR_SIGHAND
@@ -24,8 +25,8 @@
 namespace cvisor::kernel {
 namespace {
 
-constexpr uint64_t kSupportedNamespaces = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID;
-constexpr uint64_t kOtherNamespaces = CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_NEWTIME;
+constexpr uint64_t kSupportedNamespaces =
+    CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWCGROUP | CLONE_NEWTIME;
 
 Status CheckFlags(const Task& t, const CloneArgs& args) {
   const uint64_t f = args.flags;
@@ -43,9 +44,9 @@ Status CheckFlags(const Task& t, const CloneArgs& args) {
     return Errno::kEINVAL;
   }
   if ((f & CLONE_PARENT) != 0 && t.tg().pid_ns()->init() == &t.tg()) return Errno::kEINVAL;
-  if ((f & kOtherNamespaces) != 0) {
+  if ((f & CLONE_NEWNET) != 0) {
     // As a kernel built without them says.
-    LogInfo("clone: namespaces %#x are not supported", f & kOtherNamespaces);
+    LogInfo("clone: network namespaces are not supported");
     return Errno::kEINVAL;
   }
   // Whoever makes a user namespace may make the others in it.
@@ -58,7 +59,7 @@ Status CheckFlags(const Task& t, const CloneArgs& args) {
 }  // namespace
 
 Status Kernel::AdoptTask(Task& t, const Ref<PidNamespace>& ns, const std::vector<pid_t>& set_tid) {
-  std::vector<std::pair<Ref<PidNamespace>, pid_t>> ids;
+  PidNumbers ids;
   size_t level = 0;
   for (Ref<PidNamespace> n = ns; n != nullptr; n = n->parent(), ++level) {
     pid_t id;
@@ -79,6 +80,7 @@ Status Kernel::AdoptTask(Task& t, const Ref<PidNamespace>& ns, const std::vector
   if (tg.leader_ == nullptr) {
     tg.leader_ = &t;
     tg.ids_ = t.ids_;
+    tg.numbers_ = MakeRef<ProcessNumbers>(t.ids_);
     tg.id_.store(t.tid_.load());
     for (const auto& [n, id] : tg.ids_) n->thread_groups_[id] = &tg;
     if (ns->init_ == nullptr && t.tid_.load() == 1) ns->init_ = &tg;
@@ -130,6 +132,8 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
   // A signal that is there already is handled first; the fork would hide it from the child.
   if (interrupted_.load(std::memory_order_acquire) && ShouldUnwind()) return Errno::kERESTARTNOINTR;
   if (kernel_.task_count() >= kernel_.max_tasks()) return Errno::kEAGAIN;
+  // The time that was promised to it cannot be divided.
+  if (const Scheduling s = scheduling(); s.runtime != 0 && !s.reset_on_fork) return Errno::kEAGAIN;
   if (!HasCap(CAP_SYS_RESOURCE) && !HasCap(CAP_SYS_ADMIN) &&
       kernel_.task_count() >= Rlimit(RLIMIT_NPROC)) {
     return Errno::kEAGAIN;
@@ -168,6 +172,12 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
   child->fs_ = (f & CLONE_FS) != 0 ? fs_ : fs_->Fork();
   if ((f & CLONE_NEWNS) != 0) child->UnshareMounts(user_ns);
   child->uts_ = (f & CLONE_NEWUTS) != 0 ? uts_->Copy(user_ns) : uts_;
+  child->cgroup_ns_ = (f & CLONE_NEWCGROUP) != 0 ? MakeRef<CgroupNamespace>(user_ns) : CgroupNs();
+  child->time_ns_ = TimeNs();
+  child->time_ns_for_children_ =
+      (f & CLONE_NEWTIME) != 0 ? MakeRef<TimeNamespace>(user_ns) : TimeNsForChildren();
+  // Whoever shares memory shares the clocks.
+  if ((f & CLONE_VM) == 0) child->EnterTimeNsForChildren();
   child->ipc_ = (f & CLONE_NEWIPC) != 0 ? MakeRef<IpcNamespace>(user_ns) : ipc_;
   if ((f & CLONE_SYSVSEM) != 0) {
     child->sem_undo_ = SemUndo();
@@ -176,14 +186,18 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
   child->name_ = name();
   child->no_new_privs = no_new_privs.load();
   child->personality = personality;
-  child->timer_slack_ns = timer_slack_ns;
-  child->keep_caps = keep_caps;
+  child->timer_slack_ns = child->default_timer_slack_ns = timer_slack_ns;
+  child->memory_failure_policy = memory_failure_policy;
+  child->io_flusher = io_flusher;
   child->scheduling_ = scheduling();
   if (child->scheduling_.reset_on_fork) {
-    child->scheduling_.policy = SCHED_OTHER;
-    child->scheduling_.priority = 0;
-    child->scheduling_.nice = std::max(child->scheduling_.nice, 0);
-    child->scheduling_.reset_on_fork = false;
+    Scheduling& s = child->scheduling_;
+    const bool real_time = s.policy == SCHED_FIFO || s.policy == SCHED_RR;
+    if (real_time) s.policy = SCHED_OTHER;
+    s.priority = 0;
+    s.runtime = s.deadline = s.period = 0;
+    s.nice = real_time ? 0 : std::max(s.nice, 0);
+    s.reset_on_fork = false;
   }
   child->blocked_ = blocked_;
   // A new stack of a thread that shares memory is not the parent's alternate stack.
@@ -270,7 +284,13 @@ Result<pid_t> Task::Clone(const CloneArgs& args) {
       status = CopyOut<int32_t>(args.pidfd, pidfd);
     }
   }
-  if (status.ok()) status = child->StartThread();
+  if (status.ok() && (f & CLONE_THREAD) == 0) {
+    ctx_->BeginThread(*child->ctx_);
+    status = child->StartThread();
+    ctx_->EndThread();
+  } else if (status.ok()) {
+    status = child->StartThread();
+  }
   if (!status.ok()) {
     if (pidfd >= 0) (void)fds_->Close(pidfd);
     abandon();

@@ -2,6 +2,7 @@
 //
 // execve(2), and the first program of a process.
 
+#include <linux/securebits.h>
 #include <sys/auxv.h>
 #include <sys/mount.h>
 #include <sys/personality.h>
@@ -10,6 +11,7 @@
 
 #include "absl/strings/str_format.h"
 #include "pkg/base/log.h"
+#include "pkg/sentry/auth/file_caps.h"
 #include "pkg/sentry/kernel/initial_exec.h"
 #include "pkg/sentry/kernel/kernel.h"
 #include "pkg/sentry/kernel/task.h"
@@ -38,6 +40,14 @@ struct ExecCreds {
   bool secure = false;
 };
 
+// Nothing if it has none that count here. EINVAL: what it has is not valid.
+Result<std::optional<FileCaps>> CapsOf(vfs::FileDescription& file, const UserNamespace& ns) {
+  if ((file.path().mount->flags.load() & MS_NOSUID) != 0) return std::optional<FileCaps>();
+  const auto value = file.inode().GetXattr(kFileCapsXattr);
+  if (!value.ok()) return std::optional<FileCaps>();
+  return ParseFileCaps(*value, ns);
+}
+
 Result<ExecCreds> ComputeCreds(const Credentials& old, vfs::FileDescription& file, bool may_gain) {
   ExecCreds out;
   out.creds = old.Copy();
@@ -55,23 +65,34 @@ Result<ExecCreds> ComputeCreds(const Credentials& old, vfs::FileDescription& fil
   const bool changed_ids = c.euid != old.euid || c.egid != old.egid;
   c.suid = c.fsuid = c.euid;
   c.sgid = c.fsgid = c.egid;
-  if (changed_ids) c.ambient = 0;
-  const bool root_rules = (c.securebits & 1) == 0;  // SECBIT_NOROOT
-  CapSet file_permitted = 0, file_inheritable = 0;
-  bool file_effective = false;
+  const bool root_rules = (c.securebits & SECBIT_NOROOT) == 0;
+  FileCaps caps;
+  bool has_caps = false;
   const uint32_t root = c.user_ns->ToKernel(UserNamespace::Kind::kUser, 0).value_or(kNoId);
-  if (root_rules && (c.ruid == root || c.euid == root)) {
-    file_permitted = file_inheritable = kAllCaps;
-    file_effective = c.euid == root;
+  // Root's own programs are all alike; that spares a look at the attribute.
+  if (!root_rules || c.ruid != root) {
+    ASSIGN_OR_RETURN(const auto found, CapsOf(file, *c.user_ns));
+    has_caps = found.has_value();
+    caps = found.value_or(FileCaps{});
+    // A program that does not know of capabilities shall not run with a part of what it needs.
+    const CapSet given = (caps.permitted & old.bounding) | (caps.inheritable & old.inheritable);
+    if (caps.effective && (caps.permitted & ~given) != 0) return Errno::kEPERM;
   }
+  // The file's own capabilities are all that a set-user-id root program with some gets.
+  if (root_rules && !(has_caps && c.ruid != c.euid && c.euid == root)) {
+    if (c.ruid == root || c.euid == root) caps.permitted = caps.inheritable = kAllCaps;
+    if (c.euid == root) caps.effective = true;
+  }
+  if (changed_ids || has_caps) c.ambient = 0;
   const CapSet ambient = c.ambient;
-  c.permitted = (old.inheritable & file_inheritable) | (file_permitted & old.bounding) | ambient;
-  // no_new_privs: root's rules give nothing back that was dropped.
+  c.permitted = (old.inheritable & caps.inheritable) | (caps.permitted & old.bounding);
+  // no_new_privs: nothing comes back that was dropped.
   if (!may_gain) c.permitted &= old.permitted;
-  c.effective = file_effective ? c.permitted : ambient;
-  c.securebits &= ~uint32_t{1u << 4};  // SECBIT_KEEP_CAPS
+  c.permitted |= ambient;
+  c.effective = caps.effective ? c.permitted : ambient;
+  c.securebits &= ~uint32_t{SECBIT_KEEP_CAPS};
   out.secure = c.ruid != c.euid || c.rgid != c.egid ||
-               (c.ruid != root && (file_effective || (c.permitted & ~ambient) != 0));
+               (c.ruid != root && (caps.effective || (c.permitted & ~ambient) != 0));
   return out;
 }
 
@@ -138,7 +159,8 @@ Status Task::Execve(const vfs::WalkContext& walk, int at_fd, std::string_view pa
     creds_ = exec_creds.creds;
   }
   mm::MemoryManager::BindThread(ctx_.get(), mm_.get());
-  if (seccomp_mode() != 0) mm_->as().ReportAllCalls();
+  if (seccomp_mode() != 0) ReportCallsToSeccomp();
+  EnterTimeNsForChildren();
   if (old_mm != nullptr) {
     old_mm->DecUsers();
     old_mm.reset();
@@ -176,7 +198,6 @@ Status Task::Execve(const vfs::WalkContext& walk, int at_fd, std::string_view pa
       exec_creds.creds->euid != old_creds->euid || exec_creds.creds->egid != old_creds->egid;
   mm_->dumpable.store(privileged ? 0 : 1);
   if (privileged) parent_death_signal = 0;
-  keep_caps = false;
   clear_child_tid = 0;
   robust_list = 0;
   set_name(BaseName(prepared.filename));

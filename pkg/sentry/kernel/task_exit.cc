@@ -124,7 +124,7 @@ void Task::ExitNow() {
   fatal_.store(true);
   kernel_.dispatcher().OnExit(*this, exit_status_);
   const auto usage =
-      mm_ != nullptr && mm_->users() == 1 ? mm_->as().GetTotals() : platform::AddressSpace::Usage{};
+      mm_ != nullptr && mm_->users() == 1 ? mm_->as().FinalTotals() : platform::AddressSpace::Usage{};
   const uint64_t peak_rss = mm_ != nullptr ? mm_->peak_rss_seen() : 0;
   Ref<mm::MemoryManager> mm = mm_;
   ReleaseMm(/*for_exec=*/false);
@@ -139,6 +139,7 @@ void Task::ExitNow() {
     }
     if (fds != nullptr) fds->DecUsers();
   }
+  DropSeccompFilter();
   CpuUsage own;
   own.user_ns = UserTimeNs();
   own.system_ns = SystemTimeNs();
@@ -172,6 +173,7 @@ void Task::ExitNow() {
 
   bool last = false;
   {
+    WakeBatch batch;  // a parent that waits takes the task mutex
     MutexLock lock(kernel_.task_mutex());
     exiting_ = true;
     dead_ = true;

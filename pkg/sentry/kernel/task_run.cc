@@ -63,7 +63,7 @@ void* Task::ThreadMain(void* arg) {
 
 void Task::Run() {
   prctl(PR_SET_NAME, "task");
-  ipc::BindThread(tg_->id());
+  ipc::BindThread(tg_->numbers_.get());
   if (initial_exec_ != nullptr && !RunInitialExec()) {
     ExitNow();
     return;
@@ -158,6 +158,22 @@ Status Task::Block(Deadline deadline) {
   return status;
 }
 
+void Task::Wake() {
+  if (!parker_.asleep()) {
+    parker_.Unpark();
+    return;
+  }
+  IncRef();
+  if (!WakeBatch::Add(&Task::WakeSleeper, this)) WakeSleeper(this);
+}
+
+void Task::WakeSleeper(void* task) {
+  const auto t = Ref<Task>::Adopt(static_cast<Task*>(task));
+  Task* const waker = Current();
+  if (waker != nullptr && waker->ctx_ != nullptr) waker->ctx_->AboutToWake(*t->ctx_);
+  t->parker_.Unpark();
+}
+
 bool Task::ShouldUnwind() {
   MutexLock lock(tg_->signal_mutex());
   UpdateInterruptFlag();
@@ -168,11 +184,11 @@ Status Task::BlockKillable(Deadline deadline) {
   state_.store('D', std::memory_order_relaxed);
   Status status;
   ctx_->Sleeping(true);
-  if (fatal_.load()) {
+  if (IsDying()) {
     status = Errno::kERESTARTNOINTR;
   } else if (!parker_.Park(deadline)) {
     status = Errno::kETIMEDOUT;
-  } else if (fatal_.load()) {
+  } else if (IsDying()) {
     status = Errno::kERESTARTNOINTR;
   }
   ctx_->Sleeping(false);

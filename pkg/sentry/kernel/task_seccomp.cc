@@ -8,10 +8,12 @@
 #include <linux/seccomp.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "pkg/base/log.h"
 #include "pkg/sentry/kernel/kernel.h"
+#include "pkg/sentry/kernel/seccomp_listener.h"
 #include "pkg/sentry/kernel/task.h"
 #include "pkg/sentry/kernel/thread_group.h"
 
@@ -56,10 +58,21 @@ void Task::SetSeccomp(int mode, Ref<const seccomp::Filter> filter) {
   {
     MutexLock lock(mu_);
     seccomp_filter_.swap(filter);
+    own_filter_.store(seccomp_filter_.get(), std::memory_order_release);
   }
   // After the filter: whoever sees the mode finds it.
   seccomp_mode_.store(mode, std::memory_order_release);
-  if (mode == SECCOMP_MODE_DISABLED) return;
+  if (mode != SECCOMP_MODE_DISABLED) ReportCallsToSeccomp();
+}
+
+void Task::ReportCallsToSeccomp() {
+  const Ref<const seccomp::Filter> filter = SeccompFilter();
+  if (filter != nullptr && std::all_of(std::begin(platform::kLocalCalls),
+                                       std::end(platform::kLocalCalls), [&](uint64_t number) {
+                                         return filter->AlwaysAllows(number);
+                                       })) {
+    return;  // it would not look at them
+  }
   if (const Ref<mm::MemoryManager> mm = MmRef(); mm != nullptr) mm->as().ReportAllCalls();
 }
 
@@ -73,12 +86,24 @@ Status Task::EnterStrictSeccomp() {
   return OkStatus();
 }
 
-Result<pid_t> Task::InstallSeccompFilter(std::vector<sock_filter> program, bool all_threads) {
+void Task::DropSeccompFilter() {
+  if (seccomp_mode() != SECCOMP_MODE_FILTER) return;
+  Ref<const seccomp::Filter> filter;  // dropped after the locks
+  // fatal_ is set: who synchronises threads after this passes it by.
+  MutexLock tasks_lock(kernel_.task_mutex());
+  MutexLock lock(mu_);
+  own_filter_.store(nullptr);
+  seccomp_filter_.swap(filter);
+}
+
+Result<pid_t> Task::InstallSeccompFilter(std::vector<sock_filter> program, bool all_threads,
+                                         Ref<seccomp::Listener> listener) {
   if (!all_threads) {
     // Another thread may synchronise this one meanwhile: under the task mutex, as it does.
     MutexLock lock(kernel_.task_mutex());
     if (seccomp_mode() == SECCOMP_MODE_STRICT) return Errno::kEINVAL;
-    ASSIGN_OR_RETURN(auto filter, seccomp::Filter::New(std::move(program), SeccompFilter()));
+    ASSIGN_OR_RETURN(auto filter, seccomp::Filter::New(std::move(program), SeccompFilter(),
+                                                       std::move(listener)));
     SetSeccomp(SECCOMP_MODE_FILTER, std::move(filter));
     return 0;
   }
@@ -87,10 +112,11 @@ Result<pid_t> Task::InstallSeccompFilter(std::vector<sock_filter> program, bool 
   MutexLock lock(kernel_.task_mutex());
   if (seccomp_mode() == SECCOMP_MODE_STRICT) return Errno::kEINVAL;
   const Ref<const seccomp::Filter> mine = SeccompFilter();
-  ASSIGN_OR_RETURN(auto filter, seccomp::Filter::New(std::move(program), mine));
+  ASSIGN_OR_RETURN(auto filter,
+                   seccomp::Filter::New(std::move(program), mine, std::move(listener)));
   // All or none: each must be where this thread was, or less far.
   for (Task* t : tg_->tasks()) {
-    if (t == this || t->exiting_) continue;
+    if (t == this || t->fatal_.load()) continue;
     const int mode = t->seccomp_mode();
     const auto theirs = t->SeccompFilter();
     const bool ancestor =
@@ -99,7 +125,7 @@ Result<pid_t> Task::InstallSeccompFilter(std::vector<sock_filter> program, bool 
     old.push_back(theirs);
   }
   for (Task* t : tg_->tasks()) {
-    if (t->exiting_) continue;
+    if (t->fatal_.load()) continue;
     // A privileged caller may have skipped no_new_privs; what it has done, its threads get.
     if (no_new_privs) t->no_new_privs = true;
     t->SetSeccomp(SECCOMP_MODE_FILTER, filter);
@@ -116,6 +142,8 @@ std::optional<Result<uint64_t>> Task::ApplySeccomp(uint64_t* call_number, bool t
     SetRegistersFinal();
     return Result<uint64_t>(0);
   }
+  const seccomp::Filter& filter = *own_filter_.load(std::memory_order_acquire);
+  if (filter.AlwaysAllows(number)) return std::nullopt;
   const arch::Registers& regs = regs_;
   seccomp_data data = {};
   data.nr = static_cast<int>(number);
@@ -123,7 +151,7 @@ std::optional<Result<uint64_t>> Task::ApplySeccomp(uint64_t* call_number, bool t
   data.instruction_pointer = regs.ip();
   const uint64_t args[6] = {regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9};
   std::memcpy(data.args, args, sizeof(args));
-  const uint32_t verdict = SeccompFilter()->Evaluate(data);
+  const auto [verdict, match] = filter.Evaluate(data);
   const uint32_t value = verdict & SECCOMP_RET_DATA;
   switch (verdict & SECCOMP_RET_ACTION_FULL) {
     case SECCOMP_RET_ALLOW:
@@ -138,8 +166,9 @@ std::optional<Result<uint64_t>> Task::ApplySeccomp(uint64_t* call_number, bool t
       *call_number = regs_.orig_rax;
       if (static_cast<int64_t>(*call_number) < 0) return Result<uint64_t>(regs_.rax);
       return ApplySeccomp(call_number, /*traced_already=*/true);
-    case SECCOMP_RET_USER_NOTIF:  // nobody listens
-      return Result<uint64_t>(Errno::kENOSYS);
+    case SECCOMP_RET_USER_NOTIF:
+      if (match->listener() == nullptr) return Result<uint64_t>(Errno::kENOSYS);
+      return static_cast<SeccompListener&>(*match->listener()).Ask(*this, data);
     case SECCOMP_RET_ERRNO:
       // As a value: it may be none that exists.
       return Result<uint64_t>(-static_cast<uint64_t>(std::min(value, kMaxErrno)));

@@ -19,7 +19,7 @@ bool Task::WantsSignal(int sig) const {
 
 void Task::InterruptLocked() {
   interrupted_.store(true, std::memory_order_release);
-  parker_.Unpark();
+  Wake();
   if (Current() != this && ctx_ready_.load(std::memory_order_acquire)) ctx_->Interrupt();
 }
 
@@ -67,6 +67,22 @@ bool Task::HasDefaultActionPending() const {
   SignalSet set = (pending_.pending() | tg_->pending_.pending()) & ~blocked_;
   for (; set != 0; set &= set - 1) {
     if (tg_->handlers_->Get(__builtin_ctzll(set) + 1).is_default()) return true;
+  }
+  return false;
+}
+
+bool Task::IsDying() const {
+  if (fatal_.load()) return true;
+  if (!interrupted_.load(std::memory_order_acquire)) return false;
+  MutexLock lock(tg_->signal_mutex());
+  // A tracer may take the signal away, and an init has no default actions.
+  if (traced() || tg_->unkillable_) return false;
+  SignalSet set = (pending_.pending() | tg_->pending_.pending()) & ~blocked_;
+  for (; set != 0; set &= set - 1) {
+    const int sig = __builtin_ctzll(set) + 1;
+    if (tg_->handlers_->Get(sig).is_default() && DefaultActionOf(sig) == DefaultAction::kTerminate) {
+      return true;
+    }
   }
   return false;
 }

@@ -46,12 +46,7 @@ ThreadGroup::~ThreadGroup() = default;
 
 pid_t ThreadGroup::id() const { return id_.load(); }
 
-pid_t ThreadGroup::IdIn(const PidNamespace& ns) const {
-  for (const auto& [n, id] : ids_) {
-    if (n.get() == &ns) return id;
-  }
-  return 0;
-}
+pid_t ThreadGroup::IdIn(const PidNamespace& ns) const { return NumberIn(ids_, ns); }
 
 void ThreadGroup::SetParent(ThreadGroup* parent) {
   parent_ = parent;
@@ -173,7 +168,11 @@ Status ThreadGroup::SendSignalLocked(const siginfo_t& info, Task* only) {
     if (info.si_code != SI_USER) return Errno::kEAGAIN;
     if ((queue.pending() & SignalBit(sig)) != 0) return OkStatus();
   }
-  if (!queue.Push(info)) return OkStatus();
+  siginfo_t seen = info;
+  if (HasSender(info)) {
+    seen.si_uid = judge->creds()->user_ns->Munged(UserNamespace::Kind::kUser, info.si_uid);
+  }
+  if (!queue.Push(seen)) return OkStatus();
   signal_queue_.Notify(kEventIn);
   Task* target = only != nullptr ? (only->WantsSignal(sig) ? only : nullptr) : ChooseTask(sig);
   if (target != nullptr) target->InterruptLocked();
@@ -441,7 +440,7 @@ void ThreadGroup::BecomeZombie() {
   ReparentChildren();
   zombie_ = true;
   exit_queue_.Notify(kEventIn);
-  kernel_.tasks_changed_.SignalAll();
+  if (awaited_outside_) kernel_.tasks_changed_.SignalAll();
   FinishZombie();
 }
 
@@ -489,7 +488,6 @@ void ThreadGroup::Reap() {
   std::erase(tasks_, leader);
   leader->LeaveTables();
   leader->DecRef();  // the tables' reference
-  kernel_.tasks_changed_.SignalAll();
 }
 
 }  // namespace cvisor::kernel

@@ -187,7 +187,8 @@ class ThreadGroup : public RefCounted {
   const uint64_t serial_;
 
   // Task mutex:
-  std::vector<std::pair<Ref<PidNamespace>, pid_t>> ids_;  // own namespace first
+  PidNumbers ids_;
+  Ref<const ProcessNumbers> numbers_;  // the same; never changes once a task is in the tables
   Task* leader_ = nullptr;
   std::vector<Task*> tasks_;
   size_t live_tasks_ = 0;

@@ -33,10 +33,12 @@ class Mappable : public RefCounted {
 };
 
 // Goes with a mapping and is told what becomes of it: System V shared memory counts how often a
-// segment is attached. Pieces of a mapping that is cut share one; the destructor runs when the last
-// piece is unmapped.
+// segment is attached, where each piece of a mapping that was cut counts. They share one; the
+// destructor runs when the last piece is unmapped.
 class Attachment : public RefCounted {
  public:
+  // Mappings in one address space that belong to it have become more or less. As Fork().
+  virtual void AddPieces(int n) = 0;
   // The attachment of the child that fork(2) makes. Called under the memory manager's lock.
   virtual Ref<Attachment> Fork() = 0;
 };

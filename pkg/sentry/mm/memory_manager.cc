@@ -48,6 +48,7 @@ Result<Ref<MemoryManager>> MemoryManager::Fork(const Caller& c) {
   child->executable_ = executable_;
   child->write_denial_ = write_denial_;
   child->dumpable.store(dumpable.load());
+  child->InheritFlags(*this);
   child->membarrier_registrations.store(membarrier_registrations.load());
   child->stack_limit_.store(stack_limit_.load());
   child->peak_vm_ = child->vmas_.totals().total;
@@ -55,7 +56,11 @@ Result<Ref<MemoryManager>> MemoryManager::Fork(const Caller& c) {
 }
 
 Result<Ref<MemoryManager>> MemoryManager::NewForExec(const Caller& c, MemoryManager& old) {
-  if (old.users() > 1) return New(old.platform_);
+  if (old.users() > 1) {
+    ASSIGN_OR_RETURN(auto fresh, New(old.platform_));
+    fresh->InheritFlags(old);
+    return fresh;
+  }
   Dropped dropped;
   Ref<RefCounted> executable, write_denial;
   {
@@ -67,7 +72,16 @@ Result<Ref<MemoryManager>> MemoryManager::NewForExec(const Caller& c, MemoryMana
     write_denial.swap(old.write_denial_);
     RETURN_IF_ERROR(old.as_->Clear(c.ctx));
   }
-  return Ref<MemoryManager>(new MemoryManager(old.platform_, old.as_));
+  Ref<MemoryManager> next(new MemoryManager(old.platform_, old.as_));
+  next->InheritFlags(old);
+  return next;
+}
+
+void MemoryManager::InheritFlags(const MemoryManager& parent) {
+  constexpr uint32_t kNoInherit = 2;  // PR_MDWE_NO_INHERIT
+  thp_disabled.store(parent.thp_disabled.load());
+  const uint32_t flags = parent.mdwe.load();
+  mdwe.store((flags & kNoInherit) != 0 ? 0 : flags);
 }
 
 void MemoryManager::SetLayout(const Layout& layout) {

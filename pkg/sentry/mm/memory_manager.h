@@ -11,6 +11,7 @@
 #ifndef CVISOR_PKG_SENTRY_MM_MEMORY_MANAGER_H_
 #define CVISOR_PKG_SENTRY_MM_MEMORY_MANAGER_H_
 
+#include <sys/mman.h>
 #include <sys/uio.h>
 
 #include <atomic>
@@ -140,6 +141,11 @@ class MemoryManager : public RefCounted {
   Ref<RefCounted> executable() const;
   // prctl(PR_SET_DUMPABLE): 0, 1, 2.
   std::atomic<int> dumpable{1};
+  // prctl(PR_SET_THP_DISABLE): kept and told, for huge pages are the host's business. Also of the next
+  // program.
+  std::atomic<bool> thp_disabled{false};
+  // prctl(PR_SET_MDWE): PR_MDWE_*. Also of the next program.
+  std::atomic<uint32_t> mdwe{0};
   // membarrier(2): the MEMBARRIER_CMD_REGISTER_* commands that were given. A new program has none.
   std::atomic<int> membarrier_registrations{0};
 
@@ -201,6 +207,12 @@ class MemoryManager : public RefCounted {
   using Dropped = std::vector<Vma>;
 
   MemoryManager(platform::Platform& platform, Ref<platform::AddressSpace> as);
+  void InheritFlags(const MemoryManager& parent);
+  // PR_SET_MDWE: memory does not become executable that is or was something else.
+  bool DeniesExec(int old_prot, int prot) const {
+    return mdwe.load() != 0 && (prot & PROT_EXEC) != 0 &&
+           ((prot & PROT_WRITE) != 0 || (old_prot & PROT_EXEC) == 0);
+  }
   friend class MemoryManagerPeer;  // tests
 
   // mmap.cc. Checks opts->addr for MAP_FIXED, or chooses a place. `length` is in pages.

@@ -207,6 +207,7 @@ Result<UserAddr> MemoryManager::Mmap(const Caller& c, MmapOptions o) {
   if ((o.flags & MAP_LOCKED) != 0 && !c.cap_ipc_lock && c.rlimit_memlock == 0) return Errno::kEPERM;
   if (vma.locked && !MayLockLocked(c, length)) return Errno::kEAGAIN;
   RETURN_IF_ERROR(CheckFlags(o));
+  if (DeniesExec(o.prot, o.prot)) return Errno::kEACCES;
   vma.prot = o.prot & kProtMask;
   vma.max_prot = o.max_prot;
   vma.shared = shared;

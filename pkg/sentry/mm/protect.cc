@@ -19,7 +19,7 @@ constexpr int kProtSem = 0x8;
 
 Status MemoryManager::ProtectVmaLocked(const Caller& c, const Vma& vma, UserAddr start,
                                        UserAddr end, int prot) {
-  if ((prot & ~vma.max_prot) != 0) return Errno::kEACCES;
+  if ((prot & ~vma.max_prot) != 0 || DeniesExec(vma.prot, prot)) return Errno::kEACCES;
   if (vma.prot == prot) return OkStatus();
   const bool becomes_data = !IsDataMapping(vma.prot, vma.shared, vma.growsdown) &&
                             IsDataMapping(prot, vma.shared, vma.growsdown);

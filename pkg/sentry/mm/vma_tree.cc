@@ -13,12 +13,13 @@
 namespace cvisor::mm {
 namespace {
 
-// Whether `b`, which begins where `a` ends, continues it.
+// Whether `b`, which begins where `a` ends, continues it. Pieces of an attachment are counted, and stay
+// what they are.
 bool CanMerge(const Vma& a, const Vma& b) {
   return a.end == b.start && a.prot == b.prot && a.max_prot == b.max_prot && a.shared == b.shared &&
          a.growsdown == b.growsdown && a.noreserve == b.noreserve && a.locked == b.locked &&
          a.dontfork == b.dontfork && a.wipeonfork == b.wipeonfork && a.dontdump == b.dontdump &&
-         a.mappable == b.mappable && a.file == b.file && a.attachment == b.attachment &&
+         a.mappable == b.mappable && a.file == b.file && a.attachment == nullptr && b.attachment == nullptr &&
          (a.mappable == nullptr || a.offset + a.length() == b.offset) && a.name == b.name;
 }
 
@@ -98,6 +99,7 @@ void VmaTree::CutAt(UserAddr addr) {
   high.start = addr;
   if (high.mappable != nullptr) high.offset += addr - low.start;
   low.end = addr;
+  if (high.attachment != nullptr) high.attachment->AddPieces(+1);
   map_.emplace_hint(it, addr, std::move(high));
 }
 
@@ -119,6 +121,7 @@ void VmaTree::MergeAround(UserAddr start, UserAddr end) {
 void VmaTree::Insert(Vma vma) {
   CVISOR_CHECK(vma.start < vma.end && !Intersects(vma.start, vma.end));
   Count(vma, +1);
+  if (vma.attachment != nullptr) vma.attachment->AddPieces(+1);
   const UserAddr start = vma.start, end = vma.end;
   map_.emplace(start, std::move(vma));
   MergeAround(start, end);
@@ -131,6 +134,7 @@ void VmaTree::Remove(UserAddr start, UserAddr end, std::vector<Vma>* dropped) {
   auto last = first;
   for (; last != map_.end() && last->first < end; ++last) {
     Count(last->second, -1);
+    if (last->second.attachment != nullptr) last->second.attachment->AddPieces(-1);
     dropped->push_back(std::move(last->second));
   }
   auto next = map_.erase(first, last);

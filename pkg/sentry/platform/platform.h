@@ -13,6 +13,7 @@
 #define CVISOR_PKG_SENTRY_PLATFORM_PLATFORM_H_
 
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 
 #include <cstddef>
@@ -94,6 +95,10 @@ class Context {
   // share the cores.
   virtual void Sleeping(bool asleep) { static_cast<void>(asleep); }
 
+  // The calling thread, which this context is of (released perhaps), is about to wake the thread of `sleeper`, which
+  // told Sleeping(true): a platform may want it on a certain core.
+  virtual void AboutToWake(Context& sleeper) { static_cast<void>(sleeper); }
+
   // The FPU/XSAVE state of the thread (standard format, not compacted), valid between Switch() calls.
   virtual Result<std::vector<std::byte>> GetXsave() = 0;
   // Rejects malformed states with EINVAL; the thread's state is then unchanged.
@@ -105,6 +110,10 @@ class Context {
   // another thread later) to start as a copy of this thread: same FPU state, in address space `as`
   // (the same one, or a fork of it). Called on this context's thread, before the child's thread runs.
   virtual Status CloneInto(Context& child, AddressSpace& as) = 0;
+  // Around the making of the host thread that `child` is for, if that is a process of its own: a platform may
+  // want it on a certain core. Both on this context's thread; by the second call the child may have ended.
+  virtual void BeginThread(Context& child) { static_cast<void>(child); }
+  virtual void EndThread() {}
 
   // Runs one thread-less atomic operation in the application's memory, on behalf of futexes. EFAULT if
   // not mapped readable and writable. Returns the value that was there; it was replaced iff it
@@ -129,6 +138,9 @@ class Context {
   virtual void Release() = 0;
 };
 
+// What AddressSpace::ReportAllCalls() is about.
+inline constexpr uint64_t kLocalCalls[] = {SYS_sched_yield, SYS_futex};
+
 class AddressSpace : public RefCounted {
  public:
   // Mapping operations: mmap(2), munmap(2), mprotect(2), mremap(2) (never MAP_PRIVATE growth of a file by
@@ -146,7 +158,7 @@ class AddressSpace : public RefCounted {
   virtual Status Mincore(Context& ctx, UserAddr addr, uint64_t length, std::span<uint8_t> out) = 0;
 
   // From now on, in its copies too, each system call comes out of Switch(). Without this a platform may do by
-  // itself what no more than the host's scheduler is asked for. Any thread.
+  // itself what no more than the host's scheduler is asked for, of kLocalCalls. Any thread.
   virtual void ReportAllCalls() {}
 
   // From now on, in its copies too, the application's code is in memory as the application put it there: who
@@ -191,6 +203,8 @@ class AddressSpace : public RefCounted {
   virtual Usage GetUsage() = 0;
   // The same without the kinds of memory (anon_bytes, file_bytes, shmem_bytes), which is cheaper.
   virtual Usage GetTotals() { return GetUsage(); }
+  // The same when the application has ended; rss_bytes is what it was at most. By the thread of the last context.
+  virtual Usage FinalTotals() { return GetTotals(); }
 };
 
 class Platform {

@@ -3,6 +3,7 @@
 #include "pkg/sentry/seccomp/bpf.h"
 
 #include <array>
+#include <cstddef>
 #include <cstring>
 #include <vector>
 
@@ -111,18 +112,9 @@ bool ScratchIsWrittenFirst(std::span<const sock_filter> program) {
   return true;
 }
 
-}  // namespace
-
-Status CheckProgram(std::span<const sock_filter> program) {
-  if (program.empty() || program.size() > BPF_MAXINSNS) return Errno::kEINVAL;
-  for (size_t i = 0; i < program.size(); ++i) {
-    if (!IsValid(program[i], program.size() - i - 1)) return Errno::kEINVAL;
-  }
-  if (BPF_CLASS(program.back().code) != BPF_RET) return Errno::kEINVAL;
-  return ScratchIsWrittenFirst(program) ? OkStatus() : Status(Errno::kEINVAL);
-}
-
-uint32_t RunProgram(std::span<const sock_filter> program, const seccomp_data& data) {
+// With `number_only`, `unknown` is set by a program that reads more than number and architecture.
+template <bool number_only>
+uint32_t Run(std::span<const sock_filter> program, const seccomp_data& data, bool* unknown) {
   std::array<uint32_t, sizeof(seccomp_data) / sizeof(uint32_t)> words;
   std::memcpy(words.data(), &data, sizeof(data));
   std::array<uint32_t, BPF_MEMWORDS> scratch{};
@@ -175,6 +167,9 @@ uint32_t RunProgram(std::span<const sock_filter> program, const seccomp_data& da
         a = -a;
         break;
       case BPF_LD | BPF_W | BPF_ABS:
+        if constexpr (number_only) {
+          if (k > offsetof(seccomp_data, arch)) return *unknown = true, 0;
+        }
         a = words[k / sizeof(uint32_t)];
         break;
       case BPF_LD | BPF_W | BPF_LEN:
@@ -236,6 +231,32 @@ uint32_t RunProgram(std::span<const sock_filter> program, const seccomp_data& da
   }
   CVISOR_CHECK(false);  // every path ends with a return
   return SECCOMP_RET_KILL_PROCESS;
+}
+
+}  // namespace
+
+Status CheckProgram(std::span<const sock_filter> program) {
+  if (program.empty() || program.size() > BPF_MAXINSNS) return Errno::kEINVAL;
+  for (size_t i = 0; i < program.size(); ++i) {
+    if (!IsValid(program[i], program.size() - i - 1)) return Errno::kEINVAL;
+  }
+  if (BPF_CLASS(program.back().code) != BPF_RET) return Errno::kEINVAL;
+  return ScratchIsWrittenFirst(program) ? OkStatus() : Status(Errno::kEINVAL);
+}
+
+uint32_t RunProgram(std::span<const sock_filter> program, const seccomp_data& data) {
+  return Run<false>(program, data, nullptr);
+}
+
+std::optional<uint32_t> RunOnNumber(std::span<const sock_filter> program, int number,
+                                    uint32_t arch) {
+  seccomp_data data = {};
+  data.nr = number;
+  data.arch = arch;
+  bool unknown = false;
+  const uint32_t value = Run<true>(program, data, &unknown);
+  if (unknown) return std::nullopt;
+  return value;
 }
 
 }  // namespace cvisor::seccomp

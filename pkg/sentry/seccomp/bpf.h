@@ -10,6 +10,7 @@
 #include <linux/seccomp.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "pkg/base/result.h"
@@ -24,6 +25,11 @@ Status CheckProgram(std::span<const sock_filter> program);
 
 // What a checked program returns for a call.
 uint32_t RunProgram(std::span<const sock_filter> program, const seccomp_data& data);
+
+// What it returns for each call of this number and architecture; nothing if it may look at more of
+// the call.
+std::optional<uint32_t> RunOnNumber(std::span<const sock_filter> program, int number,
+                                    uint32_t arch);
 
 }  // namespace cvisor::seccomp
 

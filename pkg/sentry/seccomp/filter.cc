@@ -2,6 +2,8 @@
 
 #include "pkg/sentry/seccomp/filter.h"
 
+#include <linux/audit.h>
+
 #include <utility>
 
 #include "pkg/sentry/seccomp/bpf.h"
@@ -39,21 +41,28 @@ size_t Cost(const std::vector<sock_filter>& program) {
 
 }  // namespace
 
-Filter::Filter(std::vector<sock_filter> program, Ref<const Filter> previous)
+Filter::Filter(std::vector<sock_filter> program, Ref<const Filter> previous, Ref<Listener> listener)
     : program_(std::move(program)),
       previous_(std::move(previous)),
+      listener_(std::move(listener)),
       count_(previous_ == nullptr ? 1 : previous_->count_ + 1),
       cost_(Cost(program_) + (previous_ == nullptr ? 0 : previous_->cost_ + kPenalty)) {}
 
 Result<Ref<const Filter>> Filter::New(std::vector<sock_filter> program,
-                                      Ref<const Filter> previous) {
+                                      Ref<const Filter> previous, Ref<Listener> listener) {
   RETURN_IF_ERROR(CheckProgram(program));
-  Ref<const Filter> filter(new Filter(std::move(program), std::move(previous)));
+  for (const Filter* f = previous.get(); listener != nullptr && f != nullptr;
+       f = f->previous_.get()) {
+    if (f->listener_ != nullptr && !f->listener_->closed()) return Errno::kEBUSY;
+  }
+  Ref<const Filter> filter(
+      new Filter(std::move(program), std::move(previous), std::move(listener)));
   if (filter->cost_ > kMaxInstructions) return Errno::kENOMEM;
   return filter;
 }
 
 Filter::~Filter() {
+  if (listener_ != nullptr) listener_->OnFilterGone();
   // Thousands may hang on each other: their destructors must not nest.
   Ref<const Filter> next = std::move(previous_);
   while (next != nullptr && next->ref_count() == 1) {
@@ -62,16 +71,28 @@ Filter::~Filter() {
   }
 }
 
-uint32_t Filter::Evaluate(const seccomp_data& data) const {
+Filter::Verdict Filter::Evaluate(const seccomp_data& data) const {
   const auto severity = [](uint32_t value) {
     return static_cast<int32_t>(value & SECCOMP_RET_ACTION_FULL);
   };
-  uint32_t result = SECCOMP_RET_ALLOW;
+  Verdict result{SECCOMP_RET_ALLOW, nullptr};
   for (const Filter* f = this; f != nullptr; f = f->previous_.get()) {
     const uint32_t value = RunProgram(f->program_, data);
-    if (severity(value) < severity(result)) result = value;
+    if (severity(value) < severity(result.value)) result = {value, f};
   }
   return result;
+}
+
+bool Filter::FindAlwaysAllows(uint64_t number) const {
+  const uint64_t bit = uint64_t{1} << (number % 64);
+  bool always = true;
+  for (const Filter* f = this; f != nullptr && always; f = f->previous_.get()) {
+    if ((f->allowed_[number / 64].load(std::memory_order_relaxed) & bit) != 0) break;
+    const auto value = RunOnNumber(f->program_, static_cast<int>(number), AUDIT_ARCH_X86_64);
+    always = value.has_value() && (*value & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ALLOW;
+  }
+  (always ? allowed_ : refused_)[number / 64].fetch_or(bit, std::memory_order_relaxed);
+  return always;
 }
 
 bool Filter::DescendsFrom(const Filter* other) const {

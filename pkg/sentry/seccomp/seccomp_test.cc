@@ -115,16 +115,79 @@ TEST(FilterTest, TheMostRestrictiveCounts) {
   const seccomp_data data = {};
   auto f = Make(SECCOMP_RET_ERRNO | 5);
   f = Make(SECCOMP_RET_ALLOW, f);
-  EXPECT_EQ(f->Evaluate(data), SECCOMP_RET_ERRNO | 5u);
+  EXPECT_EQ(f->Evaluate(data).value, SECCOMP_RET_ERRNO | 5u);
   f = Make(SECCOMP_RET_ERRNO | 9, f);  // of equals, the latest
-  EXPECT_EQ(f->Evaluate(data), SECCOMP_RET_ERRNO | 9u);
+  EXPECT_EQ(f->Evaluate(data).value, SECCOMP_RET_ERRNO | 9u);
   f = Make(SECCOMP_RET_TRAP, f);
-  EXPECT_EQ(f->Evaluate(data), SECCOMP_RET_TRAP);
+  EXPECT_EQ(f->Evaluate(data).value, SECCOMP_RET_TRAP);
   f = Make(SECCOMP_RET_KILL_THREAD, f);
   f = Make(SECCOMP_RET_KILL_PROCESS, f);
   f = Make(SECCOMP_RET_TRAP, f);
-  EXPECT_EQ(f->Evaluate(data), SECCOMP_RET_KILL_PROCESS);
+  EXPECT_EQ(f->Evaluate(data).value, SECCOMP_RET_KILL_PROCESS);
   EXPECT_EQ(f->count(), 7);
+}
+
+TEST(FilterTest, WhoseVerdictItIs) {
+  const auto first = Make(SECCOMP_RET_USER_NOTIF), second = Make(SECCOMP_RET_ALLOW, first),
+             third = Make(SECCOMP_RET_USER_NOTIF, second);
+  EXPECT_EQ(second->Evaluate({}).filter, first.get());
+  EXPECT_EQ(third->Evaluate({}).filter, third.get());
+  EXPECT_EQ(Make(SECCOMP_RET_ALLOW)->Evaluate({}).filter, nullptr);
+}
+
+sock_filter Load(size_t at) {
+  return BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(at));
+}
+sock_filter IfEqual(uint32_t k) { return BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, k, 0, 1); }
+
+TEST(BpfTest, NumberOnly) {
+  const Program p = {Load(4),    IfEqual(AUDIT_ARCH_X86_64), Load(0), IfEqual(5), Return(7),
+                     IfEqual(6), Load(16),                   kReturnA};
+  EXPECT_EQ(RunOnNumber(p, 5, AUDIT_ARCH_X86_64), 7u);
+  EXPECT_EQ(RunOnNumber(p, 6, AUDIT_ARCH_X86_64), std::nullopt);
+  EXPECT_EQ(RunOnNumber(p, 4, AUDIT_ARCH_X86_64), 4u);
+  EXPECT_EQ(RunOnNumber({{Load(8), Return(7)}}, 4, 0), std::nullopt);
+}
+
+TEST(FilterTest, AlwaysAllows) {
+  const auto f = *Filter::New({Load(0), IfEqual(5), Return(SECCOMP_RET_LOG), IfEqual(6),
+                               Load(offsetof(seccomp_data, args)), Return(SECCOMP_RET_ALLOW)},
+                              nullptr);
+  const auto g =
+      *Filter::New({Load(0), IfEqual(8), Return(SECCOMP_RET_TRAP), Return(SECCOMP_RET_ALLOW)}, f);
+  for (int twice = 0; twice < 2; ++twice) {
+    EXPECT_FALSE(f->AlwaysAllows(5));  // LOG is more than to allow it
+    EXPECT_FALSE(f->AlwaysAllows(6));  // looks at an argument
+    EXPECT_TRUE(f->AlwaysAllows(7));
+    EXPECT_TRUE(f->AlwaysAllows(8));
+    EXPECT_TRUE(f->AlwaysAllows(511));
+    EXPECT_FALSE(f->AlwaysAllows(512));  // not kept
+    EXPECT_FALSE(f->AlwaysAllows(~uint64_t{0}));
+    EXPECT_FALSE(g->AlwaysAllows(5));
+    EXPECT_TRUE(g->AlwaysAllows(7));
+    EXPECT_FALSE(g->AlwaysAllows(8));
+  }
+}
+
+class TestListener : public Listener {
+ public:
+  bool closed() const override { return is_closed; }
+  void OnFilterGone() override { gone = true; }
+  bool is_closed = false, gone = false;
+};
+
+TEST(FilterTest, OneListener) {
+  const auto one = MakeRef<TestListener>(), two = MakeRef<TestListener>();
+  auto f = *Filter::New({Return(0)}, Make(0), one);
+  f = Make(0, f);
+  EXPECT_EQ(Filter::New({Return(0)}, f, two).error(), Errno::kEBUSY);
+  EXPECT_TRUE(Filter::New({Return(0)}, f).ok());
+  one->is_closed = true;
+  EXPECT_TRUE(Filter::New({Return(0)}, f, two).ok());
+  EXPECT_TRUE(two->gone);
+  EXPECT_FALSE(one->gone);
+  f = nullptr;
+  EXPECT_TRUE(one->gone);
 }
 
 TEST(FilterTest, Ancestry) {
@@ -149,7 +212,7 @@ TEST(FilterTest, LongChainsEnd) {
   }
   // The first costs five, each other nine.
   EXPECT_EQ(n, 1 + (32768 - 5) / 9);
-  EXPECT_EQ(f->Evaluate({}), SECCOMP_RET_ALLOW);
+  EXPECT_EQ(f->Evaluate({}).value, SECCOMP_RET_ALLOW);
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ SocketCaller CurrentCaller();
 // Ancillary data (cmsg(3)), parsed.
 struct ControlMessages {
   std::vector<Ref<vfs::FileDescription>> rights;  // SCM_RIGHTS
-  std::optional<ucred> credentials;               // SCM_CREDENTIALS
+  std::optional<ucred> credentials;               // SCM_CREDENTIALS; the claim has been checked
   std::optional<timespec> timestamp;              // SO_TIMESTAMP*: format as options() says
   // Others, of the family's own: level, type, data.
   struct Other {

@@ -47,6 +47,10 @@ HandlerFunction Setxattr, Lsetxattr, Fsetxattr, Getxattr, Lgetxattr, Fgetxattr, 
     Flistxattr, Removexattr, Lremovexattr, Fremovexattr;
 // sys_mount.cc
 HandlerFunction Mount, Umount2, PivotRoot;
+// sys_aio.cc
+HandlerFunction IoSetup, IoDestroy, IoSubmit, IoGetevents, IoPgetevents, IoCancel;
+// sys_reboot.cc
+HandlerFunction Reboot;
 // sys_poll.cc
 HandlerFunction Poll, Ppoll, Select, Pselect6;
 // sys_epoll.cc
@@ -70,7 +74,7 @@ HandlerFunction Mbind, SetMempolicy, GetMempolicy, MigratePages, MovePages, SetM
 // sys_shm.cc
 HandlerFunction Shmget, Shmat, Shmdt, Shmctl;
 // sys_process_vm.cc
-HandlerFunction ProcessVmReadv, ProcessVmWritev;
+HandlerFunction ProcessVmReadv, ProcessVmWritev, ProcessMadvise;
 // sys_ptrace.cc
 HandlerFunction Ptrace;
 
@@ -93,7 +97,7 @@ HandlerFunction Getitimer, Setitimer, Alarm, TimerCreate, TimerSettime, TimerGet
 // sys_timerfd.cc
 HandlerFunction TimerfdCreate, TimerfdSettime, TimerfdGettime;
 // sys_futex.cc
-HandlerFunction Futex, FutexWaitv, SetRobustList, GetRobustList;
+HandlerFunction Futex, FutexWaitv, FutexWake, FutexWait, FutexRequeue, SetRobustList, GetRobustList;
 // sys_signal.cc
 HandlerFunction RtSigaction, RtSigprocmask, RtSigreturn, RtSigpending, RtSigtimedwait, RtSigsuspend,
     Sigaltstack, Pause, RestartSyscall;

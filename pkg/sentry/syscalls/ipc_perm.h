@@ -1,6 +1,7 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// struct ipc_perm, as the three xxxctl(2) calls of System V IPC pass it.
+// struct ipc_perm, as the three xxxctl(2) calls of System V IPC pass it. Its ids are those of the
+// caller's user namespace.
 
 #ifndef CVISOR_PKG_SENTRY_SYSCALLS_IPC_PERM_H_
 #define CVISOR_PKG_SENTRY_SYSCALLS_IPC_PERM_H_
@@ -9,23 +10,35 @@
 
 #include "pkg/sentry/ipc/id_table.h"
 #include "pkg/sentry/ipc/object.h"
+#include "pkg/sentry/kernel/task.h"
 
 namespace cvisor::syscalls {
 
-inline ipc_perm ToIpcPerm(const ipc::Permissions& p, int id) {
+inline ipc_perm ToIpcPerm(kernel::Task& t, const ipc::Permissions& p, int id) {
+  using Kind = UserNamespace::Kind;
+  const CredsRef creds = t.creds();
+  const UserNamespace& ns = *creds->user_ns;
   ipc_perm out = {};
   out.__key = p.key;
-  out.uid = p.uid, out.gid = p.gid;
-  out.cuid = p.cuid, out.cgid = p.cgid;
+  out.uid = ns.Munged(Kind::kUser, p.uid), out.gid = ns.Munged(Kind::kGroup, p.gid);
+  out.cuid = ns.Munged(Kind::kUser, p.cuid), out.cgid = ns.Munged(Kind::kGroup, p.cgid);
   out.mode = static_cast<decltype(out.mode)>(p.mode);
   out.__seq = static_cast<unsigned short>(id / ipc::kMaxIds);
   return out;
 }
 
+struct NewOwner {
+  uid_t uid;
+  gid_t gid;
+};
+
 // IPC_SET: EINVAL for ids that are none.
-inline Status CheckNewOwner(const ipc_perm& p) {
-  if (p.uid == static_cast<uid_t>(-1) || p.gid == static_cast<gid_t>(-1)) return Errno::kEINVAL;
-  return OkStatus();
+inline Result<NewOwner> ParseNewOwner(kernel::Task& t, const ipc_perm& p) {
+  const CredsRef creds = t.creds();
+  const auto uid = creds->user_ns->ToKernel(UserNamespace::Kind::kUser, p.uid);
+  const auto gid = creds->user_ns->ToKernel(UserNamespace::Kind::kGroup, p.gid);
+  if (!uid || !gid) return Errno::kEINVAL;
+  return NewOwner{*uid, *gid};
 }
 
 }  // namespace cvisor::syscalls

@@ -44,16 +44,36 @@ Status ParseRights(Task& t, std::span<const std::byte> data, socket::ControlMess
 Result<ucred> ParseCredentials(Task& t, std::span<const std::byte> data) {
   ASSIGN_OR_RETURN(ucred claim, Parse<ucred>(data));
   const auto c = t.creds();
-  const bool uid_ok = claim.uid == c->ruid || claim.uid == c->euid || claim.uid == c->suid;
-  const bool gid_ok = claim.gid == c->rgid || claim.gid == c->egid || claim.gid == c->sgid;
-  if (claim.pid != t.tg().IdIn(t.pid_ns()) && !c->HasCap(CAP_SYS_ADMIN)) return Errno::kEPERM;
-  if (!uid_ok && !c->HasCap(CAP_SETUID)) return Errno::kEPERM;
-  if (!gid_ok && !c->HasCap(CAP_SETGID)) return Errno::kEPERM;
+  const auto uid = c->user_ns->ToKernel(UserNamespace::Kind::kUser, claim.uid);
+  const auto gid = c->user_ns->ToKernel(UserNamespace::Kind::kGroup, claim.gid);
+  if (!uid || !gid) return Errno::kEINVAL;
+  const bool uid_ok = uid == c->ruid || uid == c->euid || uid == c->suid;
+  const bool gid_ok = gid == c->rgid || gid == c->egid || gid == c->sgid;
+  if (claim.pid != t.tg().IdIn(t.pid_ns()) && !c->HasCapIn(t.pid_ns().user_ns(), CAP_SYS_ADMIN)) {
+    return Errno::kEPERM;
+  }
+  if (!uid_ok && !c->HasOwnCap(CAP_SETUID)) return Errno::kEPERM;
+  if (!gid_ok && !c->HasOwnCap(CAP_SETGID)) return Errno::kEPERM;
+  claim.uid = *uid;
+  claim.gid = *gid;
   MutexLock lock(t.kernel().task_mutex());
   const kernel::ThreadGroup* process = t.pid_ns().FindThreadGroup(claim.pid);
   if (process == nullptr) return Errno::kESRCH;
   claim.pid = process->IdIn(*t.kernel().root_pid_ns());
   return claim;
+}
+
+// 0: not visible to the caller.
+pid_t PidFromRoot(Task& t, pid_t pid) {
+  if (pid <= 0 || &t.pid_ns() == t.kernel().root_pid_ns().get()) return pid;
+  Ref<kernel::ThreadGroup> process;
+  {
+    MutexLock lock(t.kernel().task_mutex());
+    kernel::ThreadGroup* found = t.kernel().root_pid_ns()->FindThreadGroup(pid);
+    if (found == nullptr) return 0;
+    process = Ref<kernel::ThreadGroup>(found);
+  }
+  return process->IdIn(t.pid_ns());
 }
 
 // Writes control messages into application memory as far as there is room.
@@ -220,8 +240,7 @@ Result<uint64_t> CopyOutControl(Task& t, const socket::Socket& socket,
     RETURN_IF_ERROR(out.Add(other.level, other.type, other.data.data(), other.data.size()));
   }
   if (control.credentials) {
-    ucred visible = *control.credentials;
-    visible.pid = PidFromRoot(t, visible.pid);
+    const ucred visible = CredentialsFromRoot(t, *control.credentials);
     RETURN_IF_ERROR(out.Add(SOL_SOCKET, SCM_CREDENTIALS, &visible, sizeof(visible)));
   }
   if (!control.rights.empty()) RETURN_IF_ERROR(AddRights(t, out, control.rights, cloexec));
@@ -229,16 +248,13 @@ Result<uint64_t> CopyOutControl(Task& t, const socket::Socket& socket,
   return out.written();
 }
 
-pid_t PidFromRoot(Task& t, pid_t pid) {
-  if (pid <= 0 || &t.pid_ns() == t.kernel().root_pid_ns().get()) return pid;
-  Ref<kernel::ThreadGroup> process;
-  {
-    MutexLock lock(t.kernel().task_mutex());
-    kernel::ThreadGroup* found = t.kernel().root_pid_ns()->FindThreadGroup(pid);
-    if (found == nullptr) return 0;
-    process = Ref<kernel::ThreadGroup>(found);
-  }
-  return process->IdIn(t.pid_ns());
+ucred CredentialsFromRoot(Task& t, ucred c) {
+  const CredsRef own = t.creds();
+  c.pid = PidFromRoot(t, c.pid);
+  // An unconnected socket's peer is nobody everywhere.
+  if (c.uid != kNoId) c.uid = own->user_ns->Munged(UserNamespace::Kind::kUser, c.uid);
+  if (c.gid != kNoId) c.gid = own->user_ns->Munged(UserNamespace::Kind::kGroup, c.gid);
+  return c;
 }
 
 }  // namespace cvisor::syscalls

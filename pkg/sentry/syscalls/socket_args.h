@@ -66,8 +66,10 @@ Result<uint64_t> CopyOutControl(Task& t, const socket::Socket& socket,
                                 const socket::ControlMessages& control, UserAddr addr,
                                 uint64_t length, bool cloexec, int* flags);
 
-// Processes are numbered in the root PID namespace inside the socket layer. 0: not visible.
-pid_t PidFromRoot(Task& t, pid_t pid);
+// The socket layer numbers processes in the root PID namespace, and users and groups in the first
+// user namespace. This is how the caller knows them: pid 0, and overflow ids, for what it cannot
+// see.
+ucred CredentialsFromRoot(Task& t, ucred c);
 
 }  // namespace cvisor::syscalls
 

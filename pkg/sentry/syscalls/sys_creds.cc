@@ -30,14 +30,14 @@ Result<uint32_t> GivenOrUnchanged(Task& t, Kind kind, uint32_t id) {
 }
 
 // What changing user ids does to capabilities: capabilities(7), "Effect of user ID changes".
-void AdjustCaps(const Task& t, const Credentials& old, Credentials* c) {
+void AdjustCaps(const Credentials& old, Credentials* c) {
   if ((c->securebits & SECBIT_NO_SETUID_FIXUP) != 0) return;
   // Root is whoever has number 0 inside; without a map, nobody.
   const uint32_t root = c->user_ns->ToKernel(Kind::kUser, 0).value_or(kNoId);
   const bool had_root = old.ruid == root || old.euid == root || old.suid == root;
   const bool has_root = c->ruid == root || c->euid == root || c->suid == root;
   if (had_root && !has_root) {
-    if (!t.keep_caps && (c->securebits & SECBIT_KEEP_CAPS) == 0) {
+    if ((c->securebits & SECBIT_KEEP_CAPS) == 0) {
       c->permitted = 0;
       c->effective = 0;
     }
@@ -52,7 +52,7 @@ constexpr CapSet kFileCaps = CapBit(CAP_CHOWN) | CapBit(CAP_MKNOD) | CapBit(CAP_
                              CapBit(CAP_LINUX_IMMUTABLE) | CapBit(CAP_MAC_OVERRIDE);
 
 Result<uint64_t> CommitUids(Task& t, const Credentials& old, Ref<Credentials> c) {
-  AdjustCaps(t, old, c.get());
+  AdjustCaps(old, c.get());
   if (old.euid != c->euid || old.fsuid != c->fsuid) {
     t.mm().dumpable.store(0);
     t.parent_death_signal = 0;

@@ -1,6 +1,6 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// futex(2), futex_waitv(2), set_robust_list(2).
+// futex(2), futex_waitv(2), futex_wake(2) and its relatives, set_robust_list(2).
 
 #include <linux/futex.h>
 #include <time.h>
@@ -64,6 +64,23 @@ Result<Deadline> CopyInDeadline(Task& t, UserAddr addr, bool relative, clockid_t
 Result<uint64_t> ToReturnValue(Result<int> r) {
   if (!r.ok()) return r.error();
   return static_cast<uint64_t>(*r);
+}
+
+// Flags of the calls that came after futex(2). Only words of 32 bits exist.
+bool ValidFlags2(uint32_t flags) {
+  return (flags & ~uint32_t{FUTEX_32 | FUTEX_PRIVATE_FLAG}) == 0 && (flags & FUTEX_32) != 0;
+}
+
+Result<std::vector<kernel::FutexTable::VectorItem>> CopyInVector(Task& t, UserAddr addr,
+                                                                 size_t count) {
+  std::vector<futex_waitv> in(count);
+  RETURN_IF_ERROR(t.mm().CopyInBytes(addr, in.data(), count * sizeof(futex_waitv)));
+  std::vector<kernel::FutexTable::VectorItem> items;
+  for (const futex_waitv& w : in) {
+    if (!ValidFlags2(w.flags) || w.__reserved != 0 || w.val > UINT32_MAX) return Errno::kEINVAL;
+    items.push_back({w.uaddr, static_cast<uint32_t>(w.val), (w.flags & FUTEX_PRIVATE_FLAG) != 0});
+  }
+  return items;
 }
 
 }  // namespace
@@ -137,17 +154,49 @@ Result<uint64_t> FutexWaitv(Task& t, const SyscallArgs& a) {
     if (clock != CLOCK_MONOTONIC && clock != CLOCK_REALTIME) return Errno::kEINVAL;
     ASSIGN_OR_RETURN(deadline, CopyInDeadline(t, a[3].raw, /*relative=*/false, clock));
   }
-  std::vector<futex_waitv> in(count);
-  RETURN_IF_ERROR(t.mm().CopyInBytes(a[0].raw, in.data(), count * sizeof(futex_waitv)));
-  std::vector<kernel::FutexTable::VectorItem> items;
-  for (const futex_waitv& w : in) {
-    if ((w.flags & ~uint32_t{FUTEX_32 | FUTEX_PRIVATE_FLAG}) != 0 || (w.flags & FUTEX_32) == 0 ||
-        w.__reserved != 0 || w.val > UINT32_MAX) {
-      return Errno::kEINVAL;
-    }
-    items.push_back({w.uaddr, static_cast<uint32_t>(w.val), (w.flags & FUTEX_PRIVATE_FLAG) != 0});
-  }
+  ASSIGN_OR_RETURN(const auto items, CopyInVector(t, a[0].raw, count));
   return ToReturnValue(t.kernel().futexes().WaitMultiple(t, items, deadline));
+}
+
+Result<uint64_t> FutexWake(Task& t, const SyscallArgs& a) {
+  const auto mask = a[1].raw;
+  const auto count = a[2].As<int>();
+  const auto flags = a[3].As<uint32_t>();
+  if (!ValidFlags2(flags) || mask == 0 || mask > UINT32_MAX) return Errno::kEINVAL;
+  const bool is_private = (flags & FUTEX_PRIVATE_FLAG) != 0;
+  if (count == 0) {  // unlike FUTEX_WAKE: none
+    RETURN_IF_ERROR(t.mm().GetFutexKey(a[0].raw, is_private));
+    return 0;
+  }
+  return ToReturnValue(t.kernel().futexes().Wake(t, a[0].raw, is_private,
+                                                 static_cast<uint32_t>(mask), count));
+}
+
+Result<uint64_t> FutexWait(Task& t, const SyscallArgs& a) {
+  const auto value = a[1].raw, mask = a[2].raw;
+  const auto flags = a[3].As<uint32_t>();
+  const auto clock = a[5].As<clockid_t>();
+  if (!ValidFlags2(flags) || value > UINT32_MAX || mask > UINT32_MAX) return Errno::kEINVAL;
+  Deadline deadline;
+  if (a[4].raw != 0) {
+    if (clock != CLOCK_MONOTONIC && clock != CLOCK_REALTIME) return Errno::kEINVAL;
+    ASSIGN_OR_RETURN(deadline, CopyInDeadline(t, a[4].raw, /*relative=*/false, clock));
+  }
+  if (mask == 0) return Errno::kEINVAL;
+  RETURN_IF_ERROR(t.kernel().futexes().Wait(t, a[0].raw, (flags & FUTEX_PRIVATE_FLAG) != 0,
+                                            static_cast<uint32_t>(value),
+                                            static_cast<uint32_t>(mask), deadline));
+  return 0;
+}
+
+Result<uint64_t> FutexRequeue(Task& t, const SyscallArgs& a) {
+  const auto wake = a[2].As<int>(), requeue = a[3].As<int>();
+  if (a[1].As<uint32_t>() != 0 || a[0].raw == 0) return Errno::kEINVAL;
+  ASSIGN_OR_RETURN(const auto items, CopyInVector(t, a[0].raw, 2));
+  if (items[0].private_futex != items[1].private_futex) return Errno::kEINVAL;
+  return ToReturnValue(t.kernel().futexes().Requeue(t, items[0].addr, items[1].addr,
+                                                    items[0].private_futex, wake, requeue,
+                                                    &items[0].expected));
 }
 
 Result<uint64_t> SetRobustList(Task& t, const SyscallArgs& a) {

@@ -126,6 +126,12 @@ Result<uint64_t> KillAll(Task& t, int sig) {
   }
 }
 
+// What a process says about itself, for a receiver that knows it as `sender`: nothing if that is 0.
+siginfo_t SeenFromBelow(siginfo_t info, pid_t sender) {
+  if (sender == 0 && kernel::HasSender(info)) info.si_pid = 0;
+  return info;
+}
+
 // One thread. tgid 0: of any process.
 Result<uint64_t> SignalThread(Task& t, pid_t tgid, pid_t tid, int sig, const siginfo_t* info) {
   Ref<Task> target;
@@ -141,7 +147,8 @@ Result<uint64_t> SignalThread(Task& t, pid_t tgid, pid_t tid, int sig, const sig
   }
   if (sig == 0) return 0;
   RETURN_IF_ERROR(target->SendSignal(
-      info != nullptr ? *info : kernel::MakeKillInfo(sig, SI_TKILL, sender, t.creds()->ruid)));
+      info != nullptr ? SeenFromBelow(*info, sender)
+                      : kernel::MakeKillInfo(sig, SI_TKILL, sender, t.creds()->ruid)));
   return 0;
 }
 
@@ -151,6 +158,10 @@ Result<siginfo_t> CopyInSiginfo(Task& t, UserAddr addr, int sig, bool to_self) {
   ASSIGN_OR_RETURN(siginfo_t info, t.CopyIn<siginfo_t>(addr));
   info.si_signo = sig;
   if ((info.si_code >= 0 || info.si_code == SI_TKILL) && !to_self) return Errno::kEPERM;
+  if (kernel::HasSender(info)) {
+    const CredsRef creds = t.creds();
+    info.si_uid = creds->user_ns->ToKernel(UserNamespace::Kind::kUser, info.si_uid).value_or(kNoId);
+  }
   return info;
 }
 
@@ -186,7 +197,7 @@ Result<uint64_t> RtSigqueueinfo(Task& t, const SyscallArgs& a) {
     MutexLock lock(t.kernel().task_mutex());
     ASSIGN_OR_RETURN(receiver, CheckProcess(t, FindProcess(t, pid), sig));
   }
-  if (sig != 0) RETURN_IF_ERROR(receiver.group->SendSignal(info));
+  if (sig != 0) RETURN_IF_ERROR(receiver.group->SendSignal(SeenFromBelow(info, receiver.sender)));
   return 0;
 }
 

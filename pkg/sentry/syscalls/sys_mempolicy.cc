@@ -140,7 +140,8 @@ Result<uint64_t> MovePages(Task& t, const SyscallArgs& a) {
       if (node != 0) return Errno::kENODEV;
     }
     RETURN_IF_ERROR(t.CopyOut(status + i * 4, result));
-    if (t.HasDeliverableSignal()) return Errno::kERESTARTNOHAND;
+    // A signal does not end the call, but the end of the process has to.
+    if (t.ending()) return Errno::kERESTARTNOINTR;
   }
   return 0;
 }

@@ -5,8 +5,8 @@
 
 #include <mqueue.h>
 
-#include "pkg/base/log.h"
 #include "pkg/sentry/fs/mqueue/filesystem.h"
+#include "pkg/sentry/socket/netlink/netlink_socket.h"
 #include "pkg/sentry/syscalls/handlers.h"
 #include "pkg/sentry/syscalls/helpers.h"
 
@@ -31,6 +31,26 @@ Result<Deadline> CopyInAbsoluteTime(Task& t, UserAddr addr) {
   if (!kernel::ValidTimespec(time)) return Errno::kEINVAL;
   const int64_t left = kernel::TimespecToNs(time) - kernel::RealtimeNs();
   return Deadline::After(std::max<int64_t>(0, left));
+}
+
+// A netlink socket, through which the C library's thread is told.
+class SocketSink : public Queue::CookieSink {
+ public:
+  explicit SocketSink(Ref<socket::netlink::NetlinkSocket> socket) : socket_(std::move(socket)) {}
+  void Send(std::string cookie) override {
+    (void)socket_->Push(std::move(cookie));  // lost if nobody reads what waits there
+  }
+
+ private:
+  const Ref<socket::netlink::NetlinkSocket> socket_;
+};
+
+Result<Ref<Queue::CookieSink>> SinkOf(Task& t, int fd) {
+  ASSIGN_OR_RETURN(auto file, t.GetFile(fd));
+  if (!S_ISSOCK(file->inode().type())) return Errno::kENOTSOCK;
+  auto socket = RefCast<socket::netlink::NetlinkSocket>(file);
+  if (socket == nullptr) return Errno::kEINVAL;
+  return Ref<Queue::CookieSink>(MakeRef<SocketSink>(std::move(socket)));
 }
 
 }  // namespace
@@ -90,6 +110,8 @@ Result<uint64_t> MqTimedreceive(Task& t, const SyscallArgs& a) {
 
 Result<uint64_t> MqNotify(Task& t, const SyscallArgs& a) {
   sigevent event = {};
+  Ref<Queue::CookieSink> sink;
+  std::string cookie;
   if (a[1].raw != 0) {
     ASSIGN_OR_RETURN(event, t.CopyIn<sigevent>(a[1].raw));
     switch (event.sigev_notify) {
@@ -99,10 +121,11 @@ Result<uint64_t> MqNotify(Task& t, const SyscallArgs& a) {
         if (event.sigev_signo < 0 || event.sigev_signo > kernel::kNumSignals) return Errno::kEINVAL;
         break;
       case SIGEV_THREAD: {
-        // The signal number is a netlink socket, through which the C library is told.
-        ASSIGN_OR_RETURN(auto socket, t.GetFile(event.sigev_signo));
-        LogInfo("mq_notify: SIGEV_THREAD is not supported");
-        return S_ISSOCK(socket->inode().type()) ? Errno::kEINVAL : Errno::kENOTSOCK;
+        cookie.resize(Queue::CookieSink::kCookieSize);
+        RETURN_IF_ERROR(t.mm().CopyInBytes(reinterpret_cast<UserAddr>(event.sigev_value.sival_ptr),
+                                           cookie.data(), cookie.size()));
+        ASSIGN_OR_RETURN(sink, SinkOf(t, event.sigev_signo));
+        break;
       }
       default:
         return Errno::kEINVAL;
@@ -113,7 +136,8 @@ Result<uint64_t> MqNotify(Task& t, const SyscallArgs& a) {
     file->queue().ClearNotification(t.tg());
     return 0;
   }
-  RETURN_IF_ERROR(file->queue().SetNotification(t.tg(), event));
+  RETURN_IF_ERROR(file->queue().SetNotification(t.tg(), event, std::move(sink),
+                                                std::move(cookie)));
   return 0;
 }
 

@@ -19,17 +19,17 @@ constexpr int MSG_COPY = 040000;
 
 using Rule = ipc::MessageQueue::Selection::Rule;
 
-msqid_ds ToMsqidDs(const ipc::MsgStatus& s) {
+msqid_ds ToMsqidDs(Task& t, const ipc::MsgStatus& s) {
   msqid_ds out = {};
-  out.msg_perm = ToIpcPerm(s.perm, s.id);
+  out.msg_perm = ToIpcPerm(t, s.perm, s.id);
   out.msg_stime = s.stime;
   out.msg_rtime = s.rtime;
   out.msg_ctime = s.ctime;
   out.__msg_cbytes = s.bytes;
   out.msg_qnum = s.messages;
   out.msg_qbytes = s.max_bytes;
-  out.msg_lspid = s.lspid;
-  out.msg_lrpid = s.lrpid;
+  out.msg_lspid = ipc::NumberHere(s.lspid);
+  out.msg_lrpid = ipc::NumberHere(s.lrpid);
   return out;
 }
 
@@ -149,16 +149,16 @@ Result<uint64_t> Msgctl(Task& t, const SyscallArgs& a) {
       ASSIGN_OR_RETURN(const auto queue, command == IPC_STAT ? msg.Find(id) : msg.FindIndex(id));
       if (command != kMsgStatAny) RETURN_IF_ERROR(queue->CheckAccess(*creds, ipc::kMayRead));
       const ipc::MsgStatus s = queue->status();
-      RETURN_IF_ERROR(t.CopyOut(buffer, ToMsqidDs(s)));
+      RETURN_IF_ERROR(t.CopyOut(buffer, ToMsqidDs(t, s)));
       return command == IPC_STAT ? 0 : static_cast<uint64_t>(s.id);
     }
     case IPC_SET: {
       ASSIGN_OR_RETURN(const auto in, t.CopyIn<msqid_ds>(buffer));
       const ipc_perm& p = in.msg_perm;
-      RETURN_IF_ERROR(CheckNewOwner(p));
+      ASSIGN_OR_RETURN(const NewOwner owner, ParseNewOwner(t, p));
       ASSIGN_OR_RETURN(const auto queue, msg.Find(id));
-      RETURN_IF_ERROR(
-          queue->Change(*creds, p.uid, p.gid, p.mode, in.msg_qbytes, msg.limits().queue.load()));
+      RETURN_IF_ERROR(queue->Change(*creds, owner.uid, owner.gid, p.mode, in.msg_qbytes,
+                                    msg.limits().queue.load()));
       return 0;
     }
     case IPC_RMID:

@@ -12,6 +12,7 @@
 #include "pkg/sentry/kernel/namespace_file.h"
 #include "pkg/sentry/kernel/pidfd.h"
 #include "pkg/sentry/kernel/thread_group.h"
+#include "pkg/sentry/kernel/time_namespace.h"
 #include "pkg/sentry/syscalls/handlers.h"
 
 #ifndef CLONE_NEWTIME
@@ -23,9 +24,9 @@ namespace {
 
 using kernel::NamespaceHandle;
 
-constexpr int kMadeHere = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID;
-constexpr int kAllKinds =
-    kMadeHere | CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_NEWUSER | CLONE_NEWTIME;
+constexpr int kMadeHere =
+    CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWCGROUP | CLONE_NEWTIME;
+constexpr int kAllKinds = kMadeHere | CLONE_NEWNET | CLONE_NEWUSER;
 
 bool HasOtherThreads(Task& t) {
   MutexLock lock(t.kernel().task_mutex());
@@ -60,6 +61,8 @@ Status CheckEnter(Task& t, const NamespaceHandle& handle, CredsRef* creds) {
       }
       return Errno::kEINVAL;
     }
+    case CLONE_NEWTIME:
+      return HasOtherThreads(t) ? Errno::kEUSERS : OkStatus();
     default:
       return OkStatus();
   }
@@ -75,6 +78,13 @@ void Enter(Task& t, const NamespaceHandle& handle) {
       break;
     case CLONE_NEWPID:
       t.SetPidNsForChildren(RefCast<kernel::PidNamespace>(handle.object));
+      break;
+    case CLONE_NEWCGROUP:
+      t.SetCgroupNs(RefCast<kernel::CgroupNamespace>(handle.object));
+      break;
+    case CLONE_NEWTIME:
+      t.SetTimeNsForChildren(RefCast<kernel::TimeNamespace>(handle.object));
+      t.EnterTimeNsForChildren();
       break;
     case CLONE_NEWNS: {
       const auto ns = RefCast<vfs::MountNamespace>(handle.object);
@@ -118,6 +128,10 @@ Result<uint64_t> Unshare(Task& t, const SyscallArgs& a) {
   if ((flags & CLONE_NEWNS) != 0) t.UnshareMounts(user_ns);
   if ((flags & CLONE_NEWUTS) != 0) t.SetUts(t.uts().Copy(user_ns));
   if ((flags & CLONE_SYSVSEM) != 0) t.DropSemUndo();
+  if ((flags & CLONE_NEWCGROUP) != 0) t.SetCgroupNs(MakeRef<kernel::CgroupNamespace>(user_ns));
+  if ((flags & CLONE_NEWTIME) != 0) {
+    t.SetTimeNsForChildren(MakeRef<kernel::TimeNamespace>(user_ns));
+  }
   if ((flags & CLONE_NEWIPC) != 0) t.SetIpc(MakeRef<kernel::IpcNamespace>(user_ns));
   if ((flags & CLONE_NEWUSER) != 0) t.SetCreds(std::move(creds));
   return 0;

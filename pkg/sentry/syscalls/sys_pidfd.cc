@@ -1,11 +1,14 @@
 // Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 //
-// pidfd_open(2), pidfd_send_signal(2), pidfd_getfd(2).
+// pidfd_open(2), pidfd_send_signal(2), pidfd_getfd(2), process_madvise(2).
 
+#include <linux/capability.h>
 #include <signal.h>
+#include <sys/mman.h>
 
 #include "pkg/sentry/kernel/kernel.h"
 #include "pkg/sentry/kernel/pidfd.h"
+#include "pkg/sentry/kernel/trace.h"
 #include "pkg/sentry/syscalls/handlers.h"
 
 namespace cvisor::syscalls {
@@ -93,6 +96,52 @@ Result<uint64_t> PidfdGetfd(Task& t, const SyscallArgs& a) {
   ASSIGN_OR_RETURN(auto file, table->GetAny(a[1].As<int>()));
   ASSIGN_OR_RETURN(const int fd, t.InstallFd(std::move(file), /*cloexec=*/true));
   return static_cast<uint64_t>(fd);
+}
+
+namespace {
+
+// Advice about another process's memory changes nothing that it sees, and the host may ignore it. So
+// it is checked, and left at that: pages are in a stub process that this thread does not run in.
+Status CheckRemoteAdvice(const mm::MemoryManager& mm, UserAddr addr, uint64_t length, int advice) {
+  if (addr % mm::kPageSize != 0) return Errno::kEINVAL;
+  const UserAddr end = addr + mm::PageCeil(length);
+  if (end < addr || (length != 0 && end == addr)) return Errno::kEINVAL;
+  UserAddr at = addr;
+  for (const mm::Vma& vma : mm.Vmas(addr, end)) {
+    if (vma.start > at) return Errno::kENOMEM;
+    if (vma.locked && advice != MADV_WILLNEED) return Errno::kEINVAL;
+    at = vma.end;
+  }
+  return at < end ? Status(Errno::kENOMEM) : OkStatus();
+}
+
+}  // namespace
+
+Result<uint64_t> ProcessMadvise(Task& t, const SyscallArgs& a) {
+  const int advice = a[3].As<int>();
+  if (a[4].As<uint32_t>() != 0) return Errno::kEINVAL;
+  ASSIGN_OR_RETURN(const auto ranges, t.mm().CopyInIovecs(a[1].raw, a[2].raw));
+  ASSIGN_OR_RETURN(auto pidfd, GetPidFd(t, a[0].As<int>()));
+  ASSIGN_OR_RETURN(auto leader, LeaderOf(*pidfd->tg()));
+  const Ref<mm::MemoryManager> mm = leader->MmRef();
+  if (mm == nullptr) return Errno::kESRCH;
+  const bool own = mm.get() == &t.mm();
+  if (!own) {
+    if (!kernel::Tracing::MayAccess(t, *leader, /*fs_ids=*/true)) return Errno::kEACCES;
+    if (advice != MADV_COLD && advice != MADV_PAGEOUT && advice != MADV_WILLNEED) {
+      return Errno::kEINVAL;
+    }
+    if (!t.HasCap(CAP_SYS_NICE)) return Errno::kEPERM;
+  }
+  uint64_t done = 0;
+  for (const iovec& range : ranges) {
+    const auto addr = reinterpret_cast<UserAddr>(range.iov_base);
+    const Status status = own ? t.mm().Madvise(t.mm_caller(), addr, range.iov_len, advice)
+                              : CheckRemoteAdvice(*mm, addr, range.iov_len, advice);
+    if (!status.ok()) return done != 0 ? Result<uint64_t>(done) : status.error();
+    done += range.iov_len;
+  }
+  return done;
 }
 
 }  // namespace cvisor::syscalls

@@ -8,7 +8,10 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 
+#include <algorithm>
 #include <cstring>
+#include <string>
+#include <string_view>
 
 #include "pkg/sentry/kernel/kernel.h"
 #include "pkg/sentry/kernel/thread_group.h"
@@ -23,6 +26,18 @@ constexpr size_t kNameSize = 16;
 #ifndef PR_SET_VMA
 #define PR_SET_VMA 0x53564d41
 #define PR_SET_VMA_ANON_NAME 0
+#endif
+// Linux 6.3 and 6.4.
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE 65
+#define PR_MDWE_REFUSE_EXEC_GAIN 1UL
+#define PR_GET_MDWE 66
+#endif
+#ifndef PR_MDWE_NO_INHERIT
+#define PR_MDWE_NO_INHERIT 2UL
+#endif
+#ifndef PR_GET_AUXV
+#define PR_GET_AUXV 0x41555856
 #endif
 
 bool NoMoreArgs(const SyscallArgs& a, int first) {
@@ -64,6 +79,16 @@ Result<uint64_t> SetSecurebits(Task& t, uint64_t bits) {
   if (!old->HasOwnCap(CAP_SETPCAP)) return Errno::kEPERM;
   auto c = old->Copy();
   c->securebits = static_cast<uint32_t>(bits);
+  t.SetCreds(std::move(c));
+  return 0;
+}
+
+Result<uint64_t> SetKeepCaps(Task& t, uint64_t on) {
+  if (on > 1) return Errno::kEINVAL;
+  const CredsRef old = t.creds();
+  if ((old->securebits & SECBIT_KEEP_CAPS_LOCKED) != 0) return Errno::kEPERM;
+  auto c = old->Copy();
+  c->securebits = on != 0 ? c->securebits | SECBIT_KEEP_CAPS : c->securebits & ~SECBIT_KEEP_CAPS;
   t.SetCreds(std::move(c));
   return 0;
 }
@@ -113,6 +138,48 @@ Result<uint64_t> Ambient(Task& t, const SyscallArgs& a) {
   }
 }
 
+// It is shown in /proc/PID/maps, whose readers must not be confused.
+bool MayBeInAnonName(char c) {
+  return c > 0x1f && c < 0x7f && std::string_view("\\`$[]").find(c) == std::string_view::npos;
+}
+
+// What happens on broken memory, which no sandbox sees: kept and told.
+Result<uint64_t> SetMemoryFailurePolicy(Task& t, const SyscallArgs& a) {
+  if (!NoMoreArgs(a, 3)) return Errno::kEINVAL;
+  switch (a[1].raw) {
+    case PR_MCE_KILL_CLEAR:
+      if (a[2].raw != 0) return Errno::kEINVAL;
+      t.memory_failure_policy = PR_MCE_KILL_DEFAULT;
+      return 0;
+    case PR_MCE_KILL_SET:
+      if (a[2].raw > PR_MCE_KILL_DEFAULT) return Errno::kEINVAL;
+      t.memory_failure_policy = a[2].As<int>();
+      return 0;
+    default:
+      return Errno::kEINVAL;
+  }
+}
+
+Result<uint64_t> SetDenyWriteExec(Task& t, const SyscallArgs& a) {
+  const uint64_t bits = a[1].raw;
+  if (!NoMoreArgs(a, 2)) return Errno::kEINVAL;
+  if ((bits & ~uint64_t{PR_MDWE_REFUSE_EXEC_GAIN | PR_MDWE_NO_INHERIT}) != 0) return Errno::kEINVAL;
+  if (bits == PR_MDWE_NO_INHERIT) return Errno::kEINVAL;
+  uint32_t none = 0;
+  // Once set they stay.
+  if (!t.mm().mdwe.compare_exchange_strong(none, static_cast<uint32_t>(bits)) && none != bits) {
+    return Errno::kEPERM;
+  }
+  return 0;
+}
+
+Result<uint64_t> GetAuxv(Task& t, UserAddr addr, uint64_t size) {
+  const auto auxv = t.mm().auxv();
+  const uint64_t have = auxv.size() * sizeof(auxv[0]);
+  RETURN_IF_ERROR(t.mm().CopyOutBytes(addr, auxv.data(), std::min(size, have)));
+  return have;
+}
+
 }  // namespace
 
 Result<uint64_t> Prctl(Task& t, const SyscallArgs& a) {
@@ -132,12 +199,9 @@ Result<uint64_t> Prctl(Task& t, const SyscallArgs& a) {
       t.mm().dumpable.store(static_cast<int>(arg));
       return 0;
     case PR_GET_KEEPCAPS:
-      return t.keep_caps ? 1 : 0;
+      return (t.creds()->securebits & SECBIT_KEEP_CAPS) != 0 ? 1 : 0;
     case PR_SET_KEEPCAPS:
-      if (arg > 1) return Errno::kEINVAL;
-      if ((t.creds()->securebits & SECBIT_KEEP_CAPS_LOCKED) != 0) return Errno::kEPERM;
-      t.keep_caps = arg != 0;
-      return 0;
+      return SetKeepCaps(t, arg);
     case PR_SET_NAME:
       return SetName(t, arg);
     case PR_GET_NAME:
@@ -160,7 +224,7 @@ Result<uint64_t> Prctl(Task& t, const SyscallArgs& a) {
     case PR_SET_SECUREBITS:
       return SetSecurebits(t, arg);
     case PR_SET_TIMERSLACK:
-      t.timer_slack_ns = arg == 0 ? 50000 : arg;
+      t.timer_slack_ns = static_cast<int64_t>(arg) <= 0 ? t.default_timer_slack_ns : arg;
       return 0;
     case PR_GET_TIMERSLACK:
       return t.timer_slack_ns;
@@ -182,10 +246,38 @@ Result<uint64_t> Prctl(Task& t, const SyscallArgs& a) {
       return 0;
     case PR_SET_THP_DISABLE:
       if (!NoMoreArgs(a, 2)) return Errno::kEINVAL;
-      return 0;  // a hint about huge pages, which are the host's business
+      t.mm().thp_disabled.store(arg != 0);
+      return 0;
     case PR_GET_THP_DISABLE:
       if (!NoMoreArgs(a, 1)) return Errno::kEINVAL;
+      return t.mm().thp_disabled.load() ? 1 : 0;
+    case PR_GET_TSC:
+      RETURN_IF_ERROR(t.CopyOut<int>(arg, PR_TSC_ENABLE));
       return 0;
+    case PR_SET_TSC:  // reading it cannot be forbidden
+      return arg == PR_TSC_ENABLE ? Result<uint64_t>(0) : Errno::kEINVAL;
+    case PR_MCE_KILL:
+      return SetMemoryFailurePolicy(t, a);
+    case PR_MCE_KILL_GET:
+      if (!NoMoreArgs(a, 1)) return Errno::kEINVAL;
+      return static_cast<uint64_t>(t.memory_failure_policy);
+    case PR_SET_IO_FLUSHER:
+      if (!t.HasCap(CAP_SYS_RESOURCE)) return Errno::kEPERM;
+      if (!NoMoreArgs(a, 2) || arg > 1) return Errno::kEINVAL;
+      t.io_flusher = arg != 0;
+      return 0;
+    case PR_GET_IO_FLUSHER:
+      if (!t.HasCap(CAP_SYS_RESOURCE)) return Errno::kEPERM;
+      if (!NoMoreArgs(a, 1)) return Errno::kEINVAL;
+      return t.io_flusher ? 1 : 0;
+    case PR_SET_MDWE:
+      return SetDenyWriteExec(t, a);
+    case PR_GET_MDWE:
+      if (!NoMoreArgs(a, 1)) return Errno::kEINVAL;
+      return t.mm().mdwe.load();
+    case PR_GET_AUXV:
+      if (!NoMoreArgs(a, 3)) return Errno::kEINVAL;
+      return GetAuxv(t, arg, a[2].raw);
     case PR_CAP_AMBIENT:
       return Ambient(t, a);
     case PR_SET_VMA:
@@ -195,17 +287,16 @@ Result<uint64_t> Prctl(Task& t, const SyscallArgs& a) {
           auto s = t.mm().CopyInString(a[4].raw, 79);
           if (!s.ok()) return s.error() == Errno::kENAMETOOLONG ? Errno::kEINVAL : s.error();
           name = *std::move(s);
+          if (!std::all_of(name.begin(), name.end(), MayBeInAnonName)) return Errno::kEINVAL;
         }
         RETURN_IF_ERROR(t.mm().SetAnonName(a[2].raw, a[3].raw, name));
         return 0;
       }
       return Errno::kEINVAL;
-    case PR_MCE_KILL:
-    case PR_MCE_KILL_GET:
-    case PR_SET_MM:
-    case PR_SET_PTRACER:
+    // Those that Linux has and we do not: what a kernel without the option says. PR_SET_MM (only
+    // for restoring checkpoints), PR_SET_PTRACER (yama), PR_SCHED_CORE, PR_*_SPECULATION_CTRL,
+    // PR_SET_SYSCALL_USER_DISPATCH, PR_*_MEMORY_MERGE, PR_TASK_PERF_EVENTS_*, other architectures'.
     default:
-      // What a kernel without the option says.
       return Errno::kEINVAL;
   }
 }

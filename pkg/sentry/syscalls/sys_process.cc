@@ -6,11 +6,14 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/wait.h>
 
+#include "pkg/base/check.h"
 #include "pkg/sentry/kernel/kernel.h"
 #include "pkg/sentry/kernel/pidfd.h"
 #include "pkg/sentry/kernel/thread_group.h"
+#include "pkg/sentry/kernel/trace.h"
 #include "pkg/sentry/syscalls/handlers.h"
 #include "pkg/sentry/syscalls/rusage.h"
 
@@ -228,7 +231,7 @@ Result<uint64_t> Waitid(Task& t, const SyscallArgs& a) {
       info.si_signo = SIGCHLD;
       info.si_code = r.child_code;
       info.si_pid = r.pid;
-      info.si_uid = r.uid;
+      info.si_uid = t.creds()->user_ns->Munged(UserNamespace::Kind::kUser, r.uid);
       info.si_status = r.child_status;
     }
     // The kernel writes these fields only, one by one.
@@ -278,6 +281,24 @@ Result<uint64_t> SetTidAddress(Task& t, const SyscallArgs& a) {
   return static_cast<uint64_t>(t.tid());
 }
 
+namespace {
+
+// An order of pointers that does not tell where the Sentry's objects are: one to one, and not the same
+// in another sandbox.
+uint64_t Disguise(const void* p) {
+  struct Cookies {
+    uint64_t toggle, factor;
+    Cookies() {
+      CVISOR_CHECK(getrandom(this, sizeof(*this), 0) == sizeof(*this));
+      factor |= 1;
+    }
+  };
+  static const Cookies cookies;
+  return (reinterpret_cast<uint64_t>(p) ^ cookies.toggle) * cookies.factor;
+}
+
+}  // namespace
+
 Result<uint64_t> Kcmp(Task& t, const SyscallArgs& a) {
   Ref<Task> one, two;
   {
@@ -286,8 +307,13 @@ Result<uint64_t> Kcmp(Task& t, const SyscallArgs& a) {
     two = Ref<Task>(t.pid_ns().FindTask(a[1].As<pid_t>()));
   }
   if (one == nullptr || two == nullptr) return Errno::kESRCH;
+  if (!kernel::Tracing::MayAccess(t, *one, /*fs_ids=*/false) ||
+      !kernel::Tracing::MayAccess(t, *two, /*fs_ids=*/false)) {
+    return Errno::kEPERM;
+  }
   const auto order = [](const void* x, const void* y) -> uint64_t {
-    return x == y ? 0 : (x < y ? 1 : 2);
+    const uint64_t a = Disguise(x), b = Disguise(y);
+    return a == b ? 0 : (a < b ? 1 : 2);
   };
   switch (a[2].As<int>()) {
     case KCMP_FILE: {
@@ -307,6 +333,13 @@ Result<uint64_t> Kcmp(Task& t, const SyscallArgs& a) {
       return order(one->tg().handlers().get(), two->tg().handlers().get());
     case KCMP_SYSVSEM:
       return order(one->SemUndoRef().get(), two->SemUndoRef().get());
+    case KCMP_IO: {
+      // There is a context only where ioprio_set(2) has made one.
+      const auto context = [](const Task& task) {
+        return task.scheduling().ioprio != 0 ? &task : nullptr;
+      };
+      return order(context(*one), context(*two));
+    }
     default:
       return Errno::kEINVAL;
   }

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "pkg/sentry/kernel/kernel.h"
@@ -58,12 +59,14 @@ bool MayChange(Task& t, Task& target) {
          mine->HasCapIn(*theirs->user_ns, CAP_SYS_NICE);
 }
 
+// `nice` may be null. `keep_params`: all is checked, and only reset_on_fork changes.
 Status ApplyPolicy(Task& t, Task& target, int policy, int priority, const int* nice,
-                   bool reset_on_fork) {
+                   bool reset_on_fork, bool keep_params = false) {
   if (!IsKnown(policy)) return Errno::kEINVAL;
   if (priority < 0 || priority > 99 || IsRealTime(policy) != (priority != 0)) {
     return Errno::kEINVAL;
   }
+  const bool has_nice = policy == SCHED_OTHER || policy == SCHED_BATCH;
   Scheduling s = target.scheduling();
   if (!t.HasCap(CAP_SYS_NICE)) {
     if (!MayChange(t, target)) return Errno::kEPERM;
@@ -73,15 +76,44 @@ Status ApplyPolicy(Task& t, Task& target, int policy, int priority, const int* n
       if (priority > s.priority && static_cast<uint64_t>(priority) > limit) return Errno::kEPERM;
     }
     if (s.reset_on_fork && !reset_on_fork) return Errno::kEPERM;
-    if (nice != nullptr && *nice < s.nice &&
-        static_cast<uint64_t>(20 - *nice) > target.Rlimit(RLIMIT_NICE)) {
-      return Errno::kEPERM;
-    }
+    const auto may_be = [&](int value) {
+      return static_cast<uint64_t>(20 - value) <= target.Rlimit(RLIMIT_NICE);
+    };
+    if (nice != nullptr && has_nice && *nice < s.nice && !may_be(*nice)) return Errno::kEPERM;
+    // Out of SCHED_IDLE only who could have that nice value, too.
+    if (s.policy == SCHED_IDLE && policy != SCHED_IDLE && !may_be(s.nice)) return Errno::kEPERM;
   }
-  s.policy = policy;
-  s.priority = priority;
   s.reset_on_fork = reset_on_fork;
-  if (nice != nullptr) s.nice = std::clamp(*nice, -20, 19);
+  if (!keep_params) {
+    s.policy = policy;
+    s.priority = priority;
+    s.runtime = s.deadline = s.period = 0;
+    if (nice != nullptr && has_nice) s.nice = std::clamp(*nice, -20, 19);
+  }
+  target.set_scheduling(s);
+  return OkStatus();
+}
+
+// SCHED_DEADLINE: the checks of Linux. Whether there is time enough for it is not asked.
+Status ApplyDeadline(Task& t, Task& target, const SchedAttr& attr, bool reset_on_fork) {
+  constexpr uint64_t kMinRuntime = 1024, kMinPeriod = 100000, kMaxPeriod = uint64_t{1} << 22 << 10;
+  const uint64_t period = attr.period == 0 ? attr.deadline : attr.period;
+  if (attr.priority != 0 || attr.deadline == 0 || attr.runtime < kMinRuntime ||
+      static_cast<int64_t>(attr.deadline) < 0 || static_cast<int64_t>(period) < 0 ||
+      period < attr.deadline || attr.deadline < attr.runtime || period < kMinPeriod ||
+      period > kMaxPeriod) {
+    return Errno::kEINVAL;
+  }
+  if (!t.HasCap(CAP_SYS_NICE)) return Errno::kEPERM;
+  Scheduling s = target.scheduling();
+  // It may run on every CPU or not at all.
+  if (CPU_COUNT(&s.affinity) < t.kernel().cpu_count()) return Errno::kEPERM;
+  s.policy = kSchedDeadline;
+  s.priority = 0;
+  s.runtime = attr.runtime;
+  s.deadline = attr.deadline;
+  s.period = period;
+  s.reset_on_fork = reset_on_fork;
   target.set_scheduling(s);
   return OkStatus();
 }
@@ -174,14 +206,23 @@ Result<uint64_t> SchedGetaffinity(Task& t, const SyscallArgs& a) {
 }
 
 Result<uint64_t> SchedSetattr(Task& t, const SyscallArgs& a) {
-  if (a[1].raw == 0 || a[2].raw != 0) return Errno::kEINVAL;
+  if (a[1].raw == 0 || a[0].As<pid_t>() < 0 || a[2].As<uint32_t>() != 0) return Errno::kEINVAL;
   ASSIGN_OR_RETURN(uint32_t size, t.CopyIn<uint32_t>(a[1].raw));
   if (size == 0) size = sizeof(SchedAttr);
   if (size < sizeof(SchedAttr) || size > mm::kPageSize) {
     RETURN_IF_ERROR(t.CopyOut<uint32_t>(a[1].raw, sizeof(SchedAttr)));
     return Errno::kE2BIG;
   }
-  ASSIGN_OR_RETURN(const SchedAttr attr, t.CopyIn<SchedAttr>(a[1].raw));
+  ASSIGN_OR_RETURN(SchedAttr attr, t.CopyIn<SchedAttr>(a[1].raw));
+  std::array<char, mm::kPageSize> rest;
+  const size_t more = size - sizeof(attr);
+  RETURN_IF_ERROR(t.mm().CopyInBytes(a[1].raw + sizeof(attr), rest.data(), more));
+  if (std::any_of(rest.begin(), rest.begin() + more, [](char c) { return c != 0; })) {
+    RETURN_IF_ERROR(t.CopyOut<uint32_t>(a[1].raw, sizeof(SchedAttr)));
+    return Errno::kE2BIG;
+  }
+  attr.nice = std::clamp(attr.nice, -20, 19);
+  if (static_cast<int>(attr.policy) < 0) return Errno::kEINVAL;
   ASSIGN_OR_RETURN(auto target, FindTarget(t, a[0].As<pid_t>()));
   constexpr uint64_t kResetOnFork = 1, kKeepPolicy = 8, kKeepParams = 16;
   if ((attr.flags & ~(kResetOnFork | kKeepPolicy | kKeepParams)) != 0) return Errno::kEINVAL;
@@ -189,16 +230,23 @@ Result<uint64_t> SchedSetattr(Task& t, const SyscallArgs& a) {
   const int policy =
       (attr.flags & kKeepPolicy) != 0 ? s.policy : static_cast<int>(attr.policy);
   const bool keep = (attr.flags & kKeepParams) != 0;
+  if (policy == kSchedDeadline) {
+    SchedAttr wanted = attr;
+    if (keep) wanted.runtime = s.runtime, wanted.deadline = s.deadline, wanted.period = s.period;
+    RETURN_IF_ERROR(ApplyDeadline(t, *target, wanted, (attr.flags & kResetOnFork) != 0));
+    return 0;
+  }
   const int priority = keep ? s.priority : static_cast<int>(attr.priority);
   const int nice = keep ? s.nice : attr.nice;
   RETURN_IF_ERROR(
-      ApplyPolicy(t, *target, policy, priority, &nice, (attr.flags & kResetOnFork) != 0));
+      ApplyPolicy(t, *target, policy, priority, &nice, (attr.flags & kResetOnFork) != 0, keep));
   return 0;
 }
 
 Result<uint64_t> SchedGetattr(Task& t, const SyscallArgs& a) {
   const auto size = a[2].As<uint32_t>();
-  if (a[1].raw == 0 || size < sizeof(SchedAttr) || size > mm::kPageSize || a[3].raw != 0) {
+  if (a[1].raw == 0 || a[0].As<pid_t>() < 0 || size < sizeof(SchedAttr) || size > mm::kPageSize ||
+      a[3].As<uint32_t>() != 0) {
     return Errno::kEINVAL;
   }
   ASSIGN_OR_RETURN(auto target, FindTarget(t, a[0].As<pid_t>()));
@@ -209,6 +257,9 @@ Result<uint64_t> SchedGetattr(Task& t, const SyscallArgs& a) {
   attr.flags = s.reset_on_fork ? 1 : 0;
   attr.nice = s.nice;
   attr.priority = static_cast<uint32_t>(s.priority);
+  attr.runtime = s.runtime;
+  attr.deadline = s.deadline;
+  attr.period = s.period;
   RETURN_IF_ERROR(t.CopyOut(a[1].raw, attr));
   return 0;
 }

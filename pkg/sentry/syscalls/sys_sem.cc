@@ -16,9 +16,9 @@ constexpr int kSemStatAny = 20;
 // What IPC_INFO reports besides the limits (linux/sem.h).
 constexpr int kSemusz = 20;
 
-semid_ds ToSemidDs(const ipc::SemStatus& s) {
+semid_ds ToSemidDs(Task& t, const ipc::SemStatus& s) {
   semid_ds out = {};
-  out.sem_perm = ToIpcPerm(s.perm, s.id);
+  out.sem_perm = ToIpcPerm(t, s.perm, s.id);
   out.sem_otime = s.otime;
   out.sem_ctime = s.ctime;
   out.sem_nsems = s.count;
@@ -130,7 +130,7 @@ Result<uint64_t> Semctl(Task& t, const SyscallArgs& a) {
       ASSIGN_OR_RETURN(const auto set, command == IPC_STAT ? sem.Find(id) : sem.FindIndex(id));
       if (command != kSemStatAny) RETURN_IF_ERROR(set->CheckAccess(*creds, ipc::kMayRead));
       const ipc::SemStatus s = set->status();
-      RETURN_IF_ERROR(t.CopyOut(arg, ToSemidDs(s)));
+      RETURN_IF_ERROR(t.CopyOut(arg, ToSemidDs(t, s)));
       return command == IPC_STAT ? 0 : static_cast<uint64_t>(s.id);
     }
     case GETALL: {
@@ -163,9 +163,9 @@ Result<uint64_t> Semctl(Task& t, const SyscallArgs& a) {
     case IPC_SET: {
       ASSIGN_OR_RETURN(const auto in, t.CopyIn<semid_ds>(arg));
       const ipc_perm& p = in.sem_perm;
-      RETURN_IF_ERROR(CheckNewOwner(p));
+      ASSIGN_OR_RETURN(const NewOwner owner, ParseNewOwner(t, p));
       ASSIGN_OR_RETURN(const auto set, sem.Find(id));
-      RETURN_IF_ERROR(set->Change(*creds, p.uid, p.gid, p.mode));
+      RETURN_IF_ERROR(set->Change(*creds, owner.uid, owner.gid, p.mode));
       return 0;
     }
     case IPC_RMID:

@@ -17,15 +17,15 @@ namespace {
 // glibc hides them behind __USE_MISC or lacks them.
 constexpr int kShmStatAny = 15;
 
-shmid_ds ToShmidDs(const ipc::ShmStatus& s) {
+shmid_ds ToShmidDs(Task& t, const ipc::ShmStatus& s) {
   shmid_ds out = {};
-  out.shm_perm = ToIpcPerm(s.perm, s.id);
+  out.shm_perm = ToIpcPerm(t, s.perm, s.id);
   out.shm_segsz = s.size;
   out.shm_atime = s.atime;
   out.shm_dtime = s.dtime;
   out.shm_ctime = s.ctime;
-  out.shm_cpid = s.cpid;
-  out.shm_lpid = s.lpid;
+  out.shm_cpid = ipc::NumberHere(s.cpid);
+  out.shm_lpid = ipc::NumberHere(s.lpid);
   out.shm_nattch = s.attached;
   return out;
 }
@@ -118,21 +118,21 @@ Result<uint64_t> Shmctl(Task& t, const SyscallArgs& a) {
       return Usage(t, buffer);
     case IPC_STAT: {
       ASSIGN_OR_RETURN(const ipc::ShmStatus s, shm.Stat(id, *creds));
-      RETURN_IF_ERROR(t.CopyOut(buffer, ToShmidDs(s)));
+      RETURN_IF_ERROR(t.CopyOut(buffer, ToShmidDs(t, s)));
       return 0;
     }
     case SHM_STAT:
     case kShmStatAny: {
       ASSIGN_OR_RETURN(const ipc::ShmStatus s,
                        shm.StatIndex(id, command == SHM_STAT ? creds.get() : nullptr));
-      RETURN_IF_ERROR(t.CopyOut(buffer, ToShmidDs(s)));
+      RETURN_IF_ERROR(t.CopyOut(buffer, ToShmidDs(t, s)));
       return static_cast<uint64_t>(s.id);
     }
     case IPC_SET: {
       ASSIGN_OR_RETURN(const auto in, t.CopyIn<shmid_ds>(buffer));
       const ipc_perm& p = in.shm_perm;
-      RETURN_IF_ERROR(CheckNewOwner(p));
-      RETURN_IF_ERROR(shm.Set(id, *creds, p.uid, p.gid, p.mode));
+      ASSIGN_OR_RETURN(const NewOwner owner, ParseNewOwner(t, p));
+      RETURN_IF_ERROR(shm.Set(id, *creds, owner.uid, owner.gid, p.mode));
       return 0;
     }
     case IPC_RMID:

@@ -38,8 +38,17 @@ Result<std::string> GetOption(Task& t, socket::Socket& s, int level, int name) {
   if (level == SOL_SOCKET && name == SO_PEERCRED && value.size() == sizeof(ucred)) {
     ucred peer;
     std::memcpy(&peer, value.data(), sizeof(peer));
-    peer.pid = PidFromRoot(t, peer.pid);
+    peer = CredentialsFromRoot(t, peer);
     std::memcpy(value.data(), &peer, sizeof(peer));
+  }
+  if (level == SOL_SOCKET && name == SO_PEERGROUPS) {
+    const CredsRef creds = t.creds();
+    for (size_t at = 0; at + sizeof(gid_t) <= value.size(); at += sizeof(gid_t)) {
+      gid_t group;
+      std::memcpy(&group, value.data() + at, sizeof(group));
+      group = creds->user_ns->Munged(UserNamespace::Kind::kGroup, group);
+      std::memcpy(value.data() + at, &group, sizeof(group));
+    }
   }
   return value;
 }

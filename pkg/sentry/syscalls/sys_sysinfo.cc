@@ -13,7 +13,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string>
+#include <string_view>
 
+#include "absl/strings/str_format.h"
 #include "pkg/sentry/kernel/kernel.h"
 #include "pkg/sentry/kernel/thread_group.h"
 #include "pkg/sentry/syscalls/handlers.h"
@@ -40,11 +43,29 @@ Result<std::string> CopyInHostName(Task& t, const SyscallArgs& a) {
 
 }  // namespace
 
+namespace {
+
+// UNAME26, for programs that know two-digit versions only: 6.12.0-x becomes 2.6.72-x.
+std::string OldRelease(std::string_view release) {
+  size_t end = 0;
+  int dots = 0, minor = 0;
+  for (; end < release.size(); ++end) {
+    const char c = release[end];
+    if (c == '.' && ++dots >= 3) break;
+    if (c != '.' && (c < '0' || c > '9')) break;
+    if (c != '.' && dots == 1) minor = minor * 10 + (c - '0');
+  }
+  return absl::StrFormat("2.6.%d%s", minor + 60, release.substr(end));
+}
+
+}  // namespace
+
 Result<uint64_t> Uname(Task& t, const SyscallArgs& a) {
   utsname u;
   SetField(u.sysname, kernel::Kernel::kSysname);
   SetField(u.nodename, t.uts().hostname());
-  SetField(u.release, kernel::Kernel::kRelease);
+  SetField(u.release, (t.personality & UNAME26) != 0 ? OldRelease(kernel::Kernel::kRelease)
+                                                     : std::string(kernel::Kernel::kRelease));
   SetField(u.version, kernel::Kernel::kVersion);
   // setarch(8): the name that 32-bit programs' builds go by.
   SetField(u.machine, (t.personality & PER_MASK) == PER_LINUX32 ? "i686" : kernel::Kernel::kMachine);

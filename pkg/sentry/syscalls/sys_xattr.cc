@@ -6,6 +6,7 @@
 #include <linux/limits.h>
 #include <sys/xattr.h>
 
+#include "pkg/sentry/auth/file_caps.h"
 #include "pkg/sentry/syscalls/handlers.h"
 #include "pkg/sentry/syscalls/helpers.h"
 #include "pkg/sentry/vfs/inotify.h"
@@ -36,6 +37,11 @@ Result<std::string> CopyInName(Task& t, UserAddr addr) {
 // May the caller use the attribute at all? By its namespace.
 Status CheckName(Task& t, const Target& target, std::string_view name, bool write) {
   if (write) RETURN_IF_ERROR(vfs::CheckWritableMount(target.path));
+  if (name == kFileCapsXattr) {
+    if (!write) return OkStatus();
+    ASSIGN_OR_RETURN(const vfs::Attr attr, target.path.inode().GetAttr());
+    return t.creds()->HasCapOver(attr.uid, attr.gid, CAP_SETFCAP) ? OkStatus() : Errno::kEPERM;
+  }
   if (name.starts_with("security.")) {
     return write && !t.HasCap(CAP_SYS_ADMIN) ? Status(Errno::kEPERM) : OkStatus();
   }
@@ -74,6 +80,9 @@ Result<uint64_t> Set(Task& t, By by, const SyscallArgs& a) {
   std::string value(size, '\0');
   if (size != 0) RETURN_IF_ERROR(t.mm().CopyInBytes(a[2].As<UserAddr>(), value.data(), size));
   ASSIGN_OR_RETURN(const Target target, FindTarget(t, by, a));
+  if (name == kFileCapsXattr && !value.empty()) {
+    ASSIGN_OR_RETURN(value, FileCapsToStore(value, *t.creds()->user_ns));
+  }
   RETURN_IF_ERROR(CheckName(t, target, name, /*write=*/true));
   RETURN_IF_ERROR(target.path.inode().SetXattr(name, value, flags));
   vfs::NotifyAttributes(target.path);
@@ -84,7 +93,10 @@ Result<uint64_t> Get(Task& t, By by, const SyscallArgs& a) {
   ASSIGN_OR_RETURN(const std::string name, CopyInName(t, a[1].As<UserAddr>()));
   ASSIGN_OR_RETURN(const Target target, FindTarget(t, by, a));
   RETURN_IF_ERROR(CheckName(t, target, name, /*write=*/false));
-  ASSIGN_OR_RETURN(const std::string value, target.path.inode().GetXattr(name));
+  ASSIGN_OR_RETURN(std::string value, target.path.inode().GetXattr(name));
+  if (name == kFileCapsXattr) {
+    ASSIGN_OR_RETURN(value, FileCapsToShow(value, *t.creds()->user_ns));
+  }
   return CopyOutSized(t, value, a[2].As<UserAddr>(), a[3].As<uint64_t>());
 }
 

@@ -5,6 +5,28 @@
 #include "pkg/base/check.h"
 
 namespace cvisor {
+namespace {
+
+thread_local WakeBatch* current_batch = nullptr;
+
+}  // namespace
+
+WakeBatch::WakeBatch() {
+  if (current_batch == nullptr) current_batch = this;
+}
+
+WakeBatch::~WakeBatch() {
+  if (current_batch != this) return;
+  current_batch = nullptr;
+  for (size_t i = 0; i < count_; ++i) entries_[i].wake(entries_[i].object);
+}
+
+bool WakeBatch::Add(void (*wake)(void* object), void* object) {
+  WakeBatch* const batch = current_batch;
+  if (batch == nullptr || batch->count_ == kMax) return false;
+  batch->entries_[batch->count_++] = {wake, object};
+  return true;
+}
 
 WaitQueue::~WaitQueue() { CVISOR_CHECK(empty()); }
 
@@ -33,6 +55,7 @@ void WaitQueue::Unregister(Waiter* waiter) {
 
 void WaitQueue::Notify(EventMask mask) {
   if (empty()) return;
+  WakeBatch batch;  // a sleeper unregisters first of all
   MutexLock lock(mu_);
   bool woke_exclusive = false;
   for (Waiter* w = head_; w != nullptr; w = w->next_) {

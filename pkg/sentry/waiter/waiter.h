@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "pkg/base/mutex.h"
@@ -48,6 +49,30 @@ class Waiter {
   bool exclusive_ = false;
   Waiter* prev_ = nullptr;
   Waiter* next_ = nullptr;
+};
+
+// While one exists, what would wake a sleeper on this thread may be put off until it is destroyed. For whoever holds
+// a lock that a sleeper takes as soon as it is awake: on one core it would run at once, only to sleep again. Declared
+// before the lock. They nest; the outermost counts. Nothing may block in between but for locks.
+class WakeBatch {
+ public:
+  WakeBatch();
+  ~WakeBatch();
+  WakeBatch(const WakeBatch&) = delete;
+  WakeBatch& operator=(const WakeBatch&) = delete;
+
+  // Calls wake(object) later. False if there is no batch on this thread, or it is full.
+  static bool Add(void (*wake)(void* object), void* object);
+
+ private:
+  struct Entry {
+    void (*wake)(void* object);
+    void* object;
+  };
+  static constexpr size_t kMax = 8;
+
+  Entry entries_[kMax];
+  size_t count_ = 0;
 };
 
 class WaitQueue {

@@ -199,7 +199,7 @@ class Run:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--runsc", default="bazel-bin/runsc/runsc")
-    parser.add_argument("--fuzz", default="bazel-bin/test/fuzz/syscalls/fuzz_static")
+    parser.add_argument("--fuzz", default="bazel-bin/test/fuzz/syscalls/fuzz")
     parser.add_argument("--platform", action="append", help="[systrap and ptrace]")
     parser.add_argument("--seconds", type=float, default=60, help="for all runs together [60]")
     parser.add_argument("--run-seconds", type=int, default=20, help="for one run [20]")

@@ -82,6 +82,11 @@ class FdCache {
   size_t capacity_ ABSL_GUARDED_BY(mu_);
 };
 
+// There was no room for a descriptor: makes some. False if that does not help any more.
+inline bool ShrinkForHostFd(int* tries) {
+  return ++*tries <= 4 && FdCache::Get().Shrink(size_t{64} << *tries) != 0;
+}
+
 // Runs a host call that makes a descriptor (returns it, or -1 with errno set). EINTR is retried; when
 // descriptors have run out the cache shrinks and the call is repeated; at last the answer is ENFILE,
 // because it is not the application's own limit that was reached.
@@ -92,7 +97,7 @@ Result<UniqueFd> MakeHostFd(Call call) {
     if (fd >= 0) return UniqueFd(fd);
     if (errno == EINTR) continue;
     if (errno != EMFILE && errno != ENFILE) return HostErrno();
-    if (++tries > 4 || FdCache::Get().Shrink(size_t{64} << tries) == 0) return Errno::kENFILE;
+    if (!ShrinkForHostFd(&tries)) return Errno::kENFILE;
   }
 }
 

@@ -213,18 +213,7 @@ Status HostDirectory::Fill(int64_t position) {
   at_ = filled_ = 0;
   next_ = -1;
   if (buffer_.empty()) buffer_.resize(kDirBufferSize);
-  MutexLock lock(host_->readdir_mutex());
-  for (int tries = 0; tries < 2; ++tries) {
-    ASSIGN_OR_RETURN(auto fd, host_->ReadFd());
-    if (lseek(fd->get(), position, SEEK_SET) < 0) return HostErrno();
-    const long n = syscall(SYS_getdents64, fd->get(), buffer_.data(), buffer_.size());
-    if (n < 0) return HostErrno();
-    filled_ = static_cast<size_t>(n);
-    if (n != 0 || position != 0) break;
-    // Every directory has ".", but ext4 (seen on Linux 6.18) forgets that when the first read of a
-    // descriptor was at the directory's end and the next is at its start.
-    host_->DropReadFd();
-  }
+  ASSIGN_OR_RETURN(filled_, host_->ReadDir(position, buffer_));
   next_ = position;
   return OkStatus();
 }
@@ -275,9 +264,7 @@ Result<int64_t> HostDirectory::Seek(int64_t offset, int whence) {
 }
 
 Status HostDirectory::Fsync(bool data_only) {
-  ASSIGN_OR_RETURN(auto fd, host_->ReadFd());
-  if ((data_only ? fdatasync(fd->get()) : fsync(fd->get())) < 0) return HostErrno();
-  return OkStatus();
+  return host_->node().Sync(data_only ? Node::SyncKind::kData : Node::SyncKind::kFile);
 }
 
 }  // namespace cvisor::fs::host

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <set>
 #include <sstream>
 #include <string>
@@ -19,9 +20,14 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "pkg/base/packet.h"
+#include "pkg/lisafs/client.h"
 #include "pkg/sentry/fs/host/fd_cache.h"
 #include "pkg/sentry/fs/host/filesystem.h"
 #include "pkg/sentry/fs/host/inode.h"
+#include "pkg/sentry/fs/host/local_node.h"
+#include "pkg/sentry/fs/host/node_server.h"
+#include "pkg/sentry/fs/host/remote_node.h"
 #include "pkg/sentry/vfs/dentry.h"
 #include "pkg/sentry/vfs/file_description.h"
 
@@ -46,7 +52,44 @@ class Names : public vfs::DirSink {
   size_t limit_;
 };
 
-class HostTest : public testing::Test {
+// A node server on a thread, and Nodes that speak to it.
+class Remote {
+ public:
+  explicit Remote(UniqueFd root) {
+    auto pair = NewPacketPair().value();
+    // A channel of its own shows that calls do not depend on the first one.
+    auto second = NewPacketPair().value();
+    auto child = LocalNode::NewRoot(std::move(root)).value();
+    std::vector<Node::Child> roots;
+    roots.push_back(std::move(child));
+    server_ = std::make_unique<NodeServer>(std::move(roots));
+    lisafs::Hello hello;
+    hello.trees = 1;
+    hello.channels = 1;
+    std::string packet;
+    EXPECT_TRUE(lisafs::Encode(lisafs::Hello::kType, hello, &packet).ok());
+    const int fds[] = {second.first.get()};
+    EXPECT_TRUE(SendPacket(pair.first.get(), packet, fds).ok());
+    std::string why;
+    client_ = lisafs::Client::Connect(std::move(pair.second), &why).value();
+    for (UniqueFd* fd : {&pair.first, &second.second}) {
+      threads_.emplace_back([this, fd = std::move(*fd)] { EXPECT_TRUE(server_->Serve(fd.get())); });
+    }
+  }
+  ~Remote() {
+    client_ = nullptr;
+    for (std::thread& t : threads_) t.join();
+  }
+  Node::Child NewRoot() { return RemoteNode::NewRoot(client_, 0).value(); }
+
+ private:
+  std::unique_ptr<NodeServer> server_;
+  Ref<lisafs::Client> client_;
+  std::vector<std::thread> threads_;
+};
+
+// Whoever owns the paths, the files are the same: the parameter says whether that is a gofer.
+class HostTest : public testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
     umask(0);
@@ -57,13 +100,21 @@ class HostTest : public testing::Test {
   void TearDown() override {
     root_ = nullptr;
     fs_ = nullptr;
+    remote_ = nullptr;
     ASSERT_EQ(system(("rm -rf " + dir_).c_str()), 0);
   }
   void Mount(Options options) {
-    auto fs = NewFileSystem(UniqueFd(open(dir_.c_str(), O_PATH | O_DIRECTORY)), options);
-    ASSERT_TRUE(fs.ok());
-    fs_ = *fs;
+    root_ = nullptr;
+    fs_ = nullptr;
+    remote_ = nullptr;
+    fs_ = OpenTree(UniqueFd(open(dir_.c_str(), O_PATH | O_DIRECTORY)), options, &remote_);
     root_ = fs_->Root().value();
+  }
+  static Ref<vfs::FileSystem> OpenTree(UniqueFd fd, const Options& options,
+                                       std::unique_ptr<Remote>* remote) {
+    if (!GetParam()) return NewFileSystem(std::move(fd), options).value();
+    *remote = std::make_unique<Remote>(std::move(fd));
+    return NewFileSystem((*remote)->NewRoot(), options).value();
   }
   static vfs::Path PathOf(const Ref<vfs::Inode>& inode) {
     return {nullptr, vfs::Dentry::NewRoot(inode)};
@@ -113,13 +164,14 @@ class HostTest : public testing::Test {
   Errno LookupError(std::string_view name) { return root_->Lookup(name).error(); }
 
   std::string dir_;
+  std::unique_ptr<Remote> remote_;  // outlives the nodes
   Ref<vfs::FileSystem> fs_;
   Ref<vfs::Inode> root_;
   const Ref<Credentials> creds_ref_ = MakeRef<Credentials>();
   const Credentials& creds_ = *creds_ref_;
 };
 
-TEST_F(HostTest, ReadsAndWrites) {
+TEST_P(HostTest, ReadsAndWrites) {
   WriteHost("a", "hello");
   auto a = root_->Lookup("a").value();
   EXPECT_EQ(a->GetAttr()->size, 5u);
@@ -140,7 +192,7 @@ TEST_F(HostTest, ReadsAndWrites) {
   EXPECT_EQ(a->GetAttr()->size, 8192u);
 }
 
-TEST_F(HostTest, LargeReadsAndHoles) {
+TEST_P(HostTest, LargeReadsAndHoles) {
   const std::string big(1000 * 1000, 'x');
   auto f = Create(root_, "big");
   auto file = Open(f, O_RDWR);
@@ -151,7 +203,7 @@ TEST_F(HostTest, LargeReadsAndHoles) {
   EXPECT_EQ(file->Seek(4 << 20, SEEK_DATA).error(), Errno::kENXIO);
 }
 
-TEST_F(HostTest, AppendUsesTheEnd) {
+TEST_P(HostTest, AppendUsesTheEnd) {
   WriteHost("a", "12345");
   auto file = Open(root_->Lookup("a").value(), O_WRONLY | O_APPEND);
   EXPECT_EQ(WriteAll(*file, "678").value(), 3u);
@@ -161,7 +213,7 @@ TEST_F(HostTest, AppendUsesTheEnd) {
   EXPECT_EQ(ReadHost("a"), "123456789");
 }
 
-TEST_F(HostTest, NamesCannotLeaveTheTree) {
+TEST_P(HostTest, NamesCannotLeaveTheTree) {
   mkdir((dir_ + "/sub").c_str(), 0755);
   for (std::string_view name : {"..", ".", "", "sub/..", "/etc", "sub/", "/"}) {
     EXPECT_EQ(LookupError(name), Errno::kEINVAL) << name;
@@ -175,7 +227,7 @@ TEST_F(HostTest, NamesCannotLeaveTheTree) {
   EXPECT_EQ(etc->Open(PathOf(etc), O_RDONLY, creds_).error(), Errno::kELOOP);
 }
 
-TEST_F(HostTest, SwappedForALinkIsNotFollowed) {
+TEST_P(HostTest, SwappedForALinkIsNotFollowed) {
   mkdir((dir_ + "/d").c_str(), 0755);
   WriteHost("d/f", "inside");
   auto d = root_->Lookup("d").value();
@@ -200,7 +252,7 @@ TEST_F(HostTest, SwappedForALinkIsNotFollowed) {
   EXPECT_EQ(h->Open(PathOf(h), O_RDONLY, creds_).error(), Errno::kESTALE);
 }
 
-TEST_F(HostTest, RacingSwapsNeverLeakOutside) {
+TEST_P(HostTest, RacingSwapsNeverLeakOutside) {
   mkdir((dir_ + "/real").c_str(), 0755);
   WriteHost("real/passwd", "mine");
   std::atomic<bool> stop{false};
@@ -232,7 +284,7 @@ TEST_F(HostTest, RacingSwapsNeverLeakOutside) {
   (void)seen;
 }
 
-TEST_F(HostTest, OneInodePerFile) {
+TEST_P(HostTest, OneInodePerFile) {
   WriteHost("a", "x");
   ASSERT_EQ(link((dir_ + "/a").c_str(), (dir_ + "/b").c_str()), 0);
   auto a = root_->Lookup("a").value();
@@ -248,7 +300,7 @@ TEST_F(HostTest, OneInodePerFile) {
   EXPECT_EQ(ReadAll(*Open(root_->Lookup("b").value(), O_RDONLY)), "x");
 }
 
-TEST_F(HostTest, UnlinkedFilesStayUsable) {
+TEST_P(HostTest, UnlinkedFilesStayUsable) {
   WriteHost("a", "still here");
   auto a = root_->Lookup("a").value();
   {
@@ -265,7 +317,7 @@ TEST_F(HostTest, UnlinkedFilesStayUsable) {
   EXPECT_EQ(a->GetAttr()->mode & 07777, 0600u);
 }
 
-TEST_F(HostTest, MakesEveryKindOfNode) {
+TEST_P(HostTest, MakesEveryKindOfNode) {
   vfs::NewInode how;
   how.mode = 0751;
   how.uid = OtherId(12);
@@ -296,7 +348,7 @@ TEST_F(HostTest, MakesEveryKindOfNode) {
   EXPECT_EQ(d_inode->Lookup("x").error(), Errno::kENOENT);
 }
 
-TEST_F(HostTest, CreateSetsModeAndOwnerAndGivesWriteAccess) {
+TEST_P(HostTest, CreateSetsModeAndOwnerAndGivesWriteAccess) {
   vfs::NewInode how;
   how.mode = S_IFREG | 04444;
   how.uid = OtherId(5);
@@ -311,7 +363,7 @@ TEST_F(HostTest, CreateSetsModeAndOwnerAndGivesWriteAccess) {
   EXPECT_EQ(WriteAll(*file, "x").value(), 1u);
 }
 
-TEST_F(HostTest, RenameMovesTrees) {
+TEST_P(HostTest, RenameMovesTrees) {
   mkdir((dir_ + "/a").c_str(), 0755);
   mkdir((dir_ + "/b").c_str(), 0755);
   WriteHost("a/f", "1");
@@ -328,7 +380,7 @@ TEST_F(HostTest, RenameMovesTrees) {
   EXPECT_EQ(ReadHost("b/c/f"), "1");
 }
 
-TEST_F(HostTest, TmpfileAndLink) {
+TEST_P(HostTest, TmpfileAndLink) {
   vfs::NewInode how;
   how.mode = S_IFREG | 0640;
   auto f = root_->Tmpfile(how);
@@ -342,7 +394,7 @@ TEST_F(HostTest, TmpfileAndLink) {
   EXPECT_EQ(root_->Lookup("named").value(), *f);
 }
 
-TEST_F(HostTest, SharedTreesAreLookedAtAgain) {
+TEST_P(HostTest, SharedTreesAreLookedAtAgain) {
   Mount({.exclusive = false});
   WriteHost("a", "1");
   auto a = root_->Lookup("a").value();
@@ -356,7 +408,7 @@ TEST_F(HostTest, SharedTreesAreLookedAtAgain) {
   EXPECT_EQ(root_->Lookup("a").value()->GetAttr()->size, 5u);
 }
 
-TEST_F(HostTest, ReadOnly) {
+TEST_P(HostTest, ReadOnly) {
   WriteHost("a", "1");
   Mount({.readonly = true});
   auto a = root_->Lookup("a").value();
@@ -367,16 +419,16 @@ TEST_F(HostTest, ReadOnly) {
   EXPECT_EQ(a->SetXattr("user.x", "1", 0).error(), Errno::kEROFS);
 }
 
-TEST_F(HostTest, SingleFileRoot) {
+TEST_P(HostTest, SingleFileRoot) {
   WriteHost("only", "one file");
-  auto fs = NewFileSystem(UniqueFd(open((dir_ + "/only").c_str(), O_PATH)));
-  ASSERT_TRUE(fs.ok());
-  auto file = (*fs)->Root().value();
+  std::unique_ptr<Remote> remote;
+  auto fs = OpenTree(UniqueFd(open((dir_ + "/only").c_str(), O_PATH)), {}, &remote);
+  auto file = fs->Root().value();
   EXPECT_EQ(ReadAll(*Open(file, O_RDWR)), "one file");
-  EXPECT_TRUE((*fs)->GetStatFs().ok());
+  EXPECT_TRUE(fs->GetStatFs().ok());
 }
 
-TEST_F(HostTest, ListsDirectories) {
+TEST_P(HostTest, ListsDirectories) {
   std::set<std::string> want{".", ".."};
   for (int i = 0; i < 2000; ++i) {
     WriteHost("file" + std::to_string(i), "");
@@ -403,7 +455,7 @@ TEST_F(HostTest, ListsDirectories) {
   EXPECT_EQ(all.types["late"], DT_REG);
 }
 
-TEST_F(HostTest, Xattrs) {
+TEST_P(HostTest, Xattrs) {
   auto f = Create(root_, "x");
   ASSERT_TRUE(f->SetXattr("user.a", "1", 0).ok());
   EXPECT_EQ(f->GetXattr("user.a").value(), "1");
@@ -414,7 +466,7 @@ TEST_F(HostTest, Xattrs) {
   EXPECT_EQ(f->GetXattr("user.a").error(), Errno::kENODATA);
 }
 
-TEST_F(HostTest, MapsOneObjectPerInode) {
+TEST_P(HostTest, MapsOneObjectPerInode) {
   WriteHost("m", std::string(4096, 'm'));
   auto inode = root_->Lookup("m").value();
   auto file = Open(inode, O_RDWR);
@@ -433,7 +485,7 @@ TEST_F(HostTest, MapsOneObjectPerInode) {
 }
 
 // Walks and reads a tree with more directories and files than there are descriptors.
-TEST_F(HostTest, DescriptorsDoNotRunOut) {
+TEST_P(HostTest, DescriptorsDoNotRunOut) {
   std::string deep = dir_;
   for (int i = 0; i < 300; ++i) {
     deep += "/d";
@@ -475,14 +527,18 @@ TEST_F(HostTest, DescriptorsDoNotRunOut) {
   setrlimit(RLIMIT_NOFILE, &old);
 }
 
-TEST_F(HostTest, CrossesHostMountsWithAnotherDev) {
-  auto fs = NewFileSystem(UniqueFd(open("/", O_PATH | O_DIRECTORY)));
-  ASSERT_TRUE(fs.ok());
-  auto root = (*fs)->Root().value();
+TEST_P(HostTest, CrossesHostMountsWithAnotherDev) {
+  std::unique_ptr<Remote> remote;
+  auto fs = OpenTree(UniqueFd(open("/", O_PATH | O_DIRECTORY)), {}, &remote);
+  auto root = fs->Root().value();
   auto proc = root->Lookup("proc");
   if (!proc.ok() || !(*proc)->Lookup("version").ok()) GTEST_SKIP() << "no /proc";
   EXPECT_NE((*proc)->GetAttr()->dev, root->GetAttr()->dev);
 }
+
+INSTANTIATE_TEST_SUITE_P(Nodes, HostTest, testing::Values(false, true), [](const auto& info) {
+  return info.param ? "Remote" : "Local";
+});
 
 }  // namespace
 }  // namespace cvisor::fs::host

@@ -88,9 +88,7 @@ Result<vfs::StatFs> HostFileSystem::GetStatFs() { return root_.node->GetStatFs()
 
 Status HostFileSystem::Sync() {
   if (options_.readonly) return OkStatus();
-  ASSIGN_OR_RETURN(auto fd, root_.node->Open(O_RDONLY));
-  if (syncfs(fd.get()) < 0) return HostErrno();
-  return OkStatus();
+  return root_.node->Sync(Node::SyncKind::kFileSystem);
 }
 
 // --- HostInode: life and attributes
@@ -322,6 +320,11 @@ Result<Ref<SharedFd>> HostInode::ReadFd() {
   if (auto fd = read_fd_.Get(); fd != nullptr) return fd;
   ASSIGN_OR_RETURN(auto fd, node_->Open(O_RDONLY));
   return read_fd_.Put(MakeRef<SharedFd>(std::move(fd)));
+}
+
+Result<size_t> HostInode::ReadDir(int64_t position, std::span<char> buffer) {
+  MutexLock lock(readdir_mutex_);
+  return node_->ReadDir(read_fd_, position, buffer);
 }
 
 Result<Ref<SharedFd>> HostInode::GetWriteFd() {

@@ -11,6 +11,8 @@
 #define CVISOR_PKG_SENTRY_FS_HOST_INODE_H_
 
 #include <atomic>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,10 +58,10 @@ class HostInode final : public vfs::Inode {
   bool RevalidateChild(std::string_view name, vfs::Inode* child) override;
 
   // --- For open files and mappings.
-  // The descriptor that reads: of a directory, the one for getdents64(2).
+  // The descriptor that reads a regular file.
   Result<Ref<SharedFd>> ReadFd();
-  // The next ReadFd() opens anew.
-  void DropReadFd() { read_fd_.Clear(); }
+  // See Node.
+  Result<size_t> ReadDir(int64_t position, std::span<char> buffer);
   // The descriptor that writes (and reads, if the host allows). Each success needs one PutWriteFd().
   Result<Ref<SharedFd>> GetWriteFd();
   void PutWriteFd();
@@ -80,8 +82,6 @@ class HostInode final : public vfs::Inode {
   ino_t ino() const { return key_.second; }
   // Serialises writes with O_APPEND.
   Mutex& append_mutex() { return append_mutex_; }
-  // Serialises seeking and reading on a directory's ReadFd().
-  Mutex& readdir_mutex() { return readdir_mutex_; }
 
  private:
   friend class HostFileSystem;
@@ -112,7 +112,7 @@ class HostInode final : public vfs::Inode {
   uint64_t attr_version_ ABSL_GUARDED_BY(attr_mutex_) = 0;
   std::string link_target_ ABSL_GUARDED_BY(attr_mutex_);
 
-  FdSlot read_fd_;
+  FdSlot read_fd_;  // of a directory, what Node::ReadDir keeps
   Mutex fd_mutex_;  // before FdCache's
   Ref<SharedFd> write_fd_ ABSL_GUARDED_BY(fd_mutex_);
   int write_users_ ABSL_GUARDED_BY(fd_mutex_) = 0;

@@ -231,9 +231,13 @@ Result<Ref<SharedFd>> LocalNode::PathFd() {
   return MakeRef<SharedFd>(std::move(fd));
 }
 
-Result<UniqueFd> LocalNode::Open(int flags) {
+Result<UniqueFd> LocalNode::Open(int access) {
+  return is_dir() ? Result<UniqueFd>(Errno::kEISDIR) : RealFd(access);
+}
+
+Result<UniqueFd> LocalNode::RealFd(int access) {
   // Should a FIFO or a terminal have taken the name: neither wait for it nor acquire it.
-  flags |= O_NONBLOCK | O_NOCTTY;
+  const int flags = access | O_NONBLOCK | O_NOCTTY;
   if (is_dir()) {
     ASSIGN_OR_RETURN(auto dir, DirFd());
     return OpenBeneath(dir->get(), ".", flags | O_DIRECTORY, 0);
@@ -301,6 +305,37 @@ Result<vfs::StatFs> LocalNode::GetStatFs() {
   out.files = s.f_files, out.ffree = s.f_ffree;
   out.namelen = static_cast<uint64_t>(s.f_namelen);
   return out;
+}
+
+Result<size_t> LocalNode::ReadDir(FdSlot& kept, int64_t position, std::span<char> buffer) {
+  if (!is_dir()) return Errno::kENOTDIR;
+  for (int tries = 0;; ++tries) {
+    Ref<SharedFd> fd = kept.Get();
+    if (fd == nullptr) {
+      ASSIGN_OR_RETURN(auto opened, RealFd(O_RDONLY));
+      fd = kept.Put(MakeRef<SharedFd>(std::move(opened)));
+    }
+    if (lseek(fd->get(), position, SEEK_SET) < 0) return HostErrno();
+    const long n = syscall(SYS_getdents64, fd->get(), buffer.data(), buffer.size());
+    if (n < 0) return HostErrno();
+    if (n != 0 || position != 0 || tries != 0) return static_cast<size_t>(n);
+    // Every directory has ".", but ext4 (seen on Linux 6.18) forgets that when the first read of a
+    // descriptor was at the directory's end and the next is at its start.
+    kept.Clear();
+  }
+}
+
+Status LocalNode::Sync(SyncKind kind) {
+  ASSIGN_OR_RETURN(auto fd, RealFd(O_RDONLY));
+  switch (kind) {
+    case SyncKind::kFile:
+      return FromHost(fsync(fd.get()));
+    case SyncKind::kData:
+      return FromHost(fdatasync(fd.get()));
+    case SyncKind::kFileSystem:
+      return FromHost(syncfs(fd.get()));
+  }
+  return Errno::kEINVAL;
 }
 
 // --- Making and removing.
@@ -492,13 +527,9 @@ Status LocalNode::SetAttributes(const vfs::SetAttr& set) {
   return OkStatus();
 }
 
-Result<UniqueFd> LocalNode::XattrFd() {
-  if (mode_ != S_IFREG && mode_ != S_IFDIR) return Errno::kEOPNOTSUPP;
-  return Open(O_RDONLY);
-}
-
 Result<std::string> LocalNode::GetXattr(const std::string& name) {
-  ASSIGN_OR_RETURN(auto fd, XattrFd());
+  if (!HasXattrs()) return Errno::kEOPNOTSUPP;
+  ASSIGN_OR_RETURN(auto fd, RealFd(O_RDONLY));
   std::string value(256, '\0');
   for (;;) {
     const ssize_t n = fgetxattr(fd.get(), name.c_str(), value.data(), value.size());
@@ -512,20 +543,22 @@ Result<std::string> LocalNode::GetXattr(const std::string& name) {
 }
 
 Status LocalNode::SetXattr(const std::string& name, std::string_view value, int flags) {
-  ASSIGN_OR_RETURN(auto fd, XattrFd());
+  if (!HasXattrs()) return Errno::kEOPNOTSUPP;
+  ASSIGN_OR_RETURN(auto fd, RealFd(O_RDONLY));
   return FromHost(fsetxattr(fd.get(), name.c_str(), value.data(), value.size(), flags));
 }
 
 Status LocalNode::RemoveXattr(const std::string& name) {
-  ASSIGN_OR_RETURN(auto fd, XattrFd());
+  if (!HasXattrs()) return Errno::kEOPNOTSUPP;
+  ASSIGN_OR_RETURN(auto fd, RealFd(O_RDONLY));
   return FromHost(fremovexattr(fd.get(), name.c_str()));
 }
 
 Result<std::vector<std::string>> LocalNode::ListXattr() {
-  auto fd = XattrFd();
-  if (!fd.ok()) return fd.error();
+  if (!HasXattrs()) return Errno::kEOPNOTSUPP;
+  ASSIGN_OR_RETURN(auto fd, RealFd(O_RDONLY));
   std::string list(65536, '\0');
-  const ssize_t n = flistxattr(fd->get(), list.data(), list.size());
+  const ssize_t n = flistxattr(fd.get(), list.data(), list.size());
   if (n < 0) return HostErrno();
   std::vector<std::string> names;
   for (size_t at = 0; at < static_cast<size_t>(n);) {

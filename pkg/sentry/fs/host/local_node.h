@@ -32,7 +32,9 @@ class LocalNode final : public Node {
 
   Result<Child> Walk(std::string_view name) override;
   Result<vfs::Attr> Stat() override;
-  Result<UniqueFd> Open(int flags) override;
+  Result<UniqueFd> Open(int access) override;
+  Result<size_t> ReadDir(FdSlot& kept, int64_t position, std::span<char> buffer) override;
+  Status Sync(SyncKind kind) override;
   Result<std::string> ReadLink() override;
   Result<Child> Create(std::string_view name, const vfs::NewInode& how) override;
   Result<Child> Tmpfile(const vfs::NewInode& how) override;
@@ -66,6 +68,8 @@ class LocalNode final : public Node {
   ~LocalNode() override;
 
   bool is_dir() const { return S_ISDIR(mode_); }
+  // The host has calls for those of the others, but by paths only.
+  bool HasXattrs() const { return S_ISDIR(mode_) || S_ISREG(mode_); }
   Place place();
   void set_place(Place place);
   Ref<SharedFd> pin();
@@ -84,8 +88,8 @@ class LocalNode final : public Node {
   // Gives a new file the owner and mode it should have; removes it again if the host refuses.
   Result<Child> Finish(int dir, std::string_view name, const vfs::NewInode& how, UniqueFd fd,
                        bool remove_as_dir);
-  // A real (not O_PATH) descriptor, which the f*xattr calls need.
-  Result<UniqueFd> XattrFd();
+  // A real (not O_PATH) descriptor of a regular file or a directory.
+  Result<UniqueFd> RealFd(int access);
 
   const dev_t dev_;
   const ino_t ino_;

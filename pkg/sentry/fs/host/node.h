@@ -2,8 +2,8 @@
 //
 // Node: one file of a host tree, as whoever owns the host paths sees it. Every access of the host file
 // system to names goes through this interface. LocalNode does it with system calls of this process on
-// directory descriptors; a client of the gofer does it with messages. Data never passes here: Open()
-// gives a descriptor, and reads and writes go to that.
+// directory descriptors; RemoteNode has the gofer do it. Data of files never passes here: Open() gives a
+// descriptor, and reads and writes go to that.
 //
 // Names are one component, never empty, "." or "..", and never contain '/' (EINVAL). Attributes are the
 // host's own: dev and ino included. All methods are thread safe; the caller serialises changes of one
@@ -12,6 +12,8 @@
 #ifndef CVISOR_PKG_SENTRY_FS_HOST_NODE_H_
 #define CVISOR_PKG_SENTRY_FS_HOST_NODE_H_
 
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +21,7 @@
 #include "pkg/base/ref.h"
 #include "pkg/base/result.h"
 #include "pkg/base/unique_fd.h"
+#include "pkg/sentry/fs/host/fd_cache.h"
 #include "pkg/sentry/vfs/types.h"
 #include "pkg/sentry/vfs/inode.h"
 
@@ -36,8 +39,13 @@ class Node : public RefCounted {
   virtual Result<Child> Walk(std::string_view name) = 0;
   // ESTALE if the name now belongs to another file.
   virtual Result<vfs::Attr> Stat() = 0;
-  // `flags`: access mode, and O_DIRECTORY for directories. Only for regular files and directories.
-  virtual Result<UniqueFd> Open(int flags) = 0;
+  // `access`: O_RDONLY, O_WRONLY or O_RDWR. Only for regular files.
+  virtual Result<UniqueFd> Open(int access) = 0;
+  // getdents64(2) of a directory from `position` on: whole records, 0 at the end. A node may keep a
+  // descriptor in `kept` between calls; one call with that slot at a time.
+  virtual Result<size_t> ReadDir(FdSlot& kept, int64_t position, std::span<char> buffer) = 0;
+  enum class SyncKind : uint32_t { kFile, kData, kFileSystem };  // fsync(2), fdatasync(2), syncfs(2)
+  virtual Status Sync(SyncKind kind) = 0;
   virtual Result<std::string> ReadLink() = 0;
 
   virtual Result<Child> Create(std::string_view name, const vfs::NewInode& how) = 0;

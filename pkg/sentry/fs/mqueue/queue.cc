@@ -9,6 +9,12 @@
 #include "pkg/sentry/kernel/task.h"
 
 namespace cvisor::fs::mqueue {
+namespace {
+
+// NOTIFY_WOKENUP, NOTIFY_REMOVED.
+constexpr char kWokenUp = 1, kRemoved = 2;
+
+}  // namespace
 
 Status Accounting::Charge(uid_t user, uint64_t bytes, uint64_t byte_limit, uint64_t queue_limit) {
   MutexLock lock(mu_);
@@ -64,6 +70,7 @@ Status Queue::Send(kernel::Task& task, std::vector<std::byte>& text, uint32_t pr
     if (++count_ == 1 && receivers_ == 0) announce.swap(notification_);
     wait_queue_.Notify(kEventIn);
   }
+  if (announce && announce->sink != nullptr) announce->TellThread(kWokenUp);
   if (!announce || announce->notify != SIGEV_SIGNAL || announce->signo == 0) return OkStatus();
   siginfo_t info;
   std::memset(&info, 0, sizeof(info));
@@ -89,18 +96,28 @@ Result<Queue::Message> Queue::Receive() {
   return message;
 }
 
-Status Queue::SetNotification(kernel::ThreadGroup& owner, const sigevent& event) {
+void Queue::Notification::TellThread(char what) {
+  cookie.back() = what;
+  sink->Send(std::move(cookie));
+}
+
+Status Queue::SetNotification(kernel::ThreadGroup& owner, const sigevent& event,
+                              Ref<CookieSink> sink, std::string cookie) {
   MutexLock lock(mu_);
   if (notification_) return Errno::kEBUSY;
   notification_ = Notification{Ref<kernel::ThreadGroup>(&owner), event.sigev_notify,
-                               event.sigev_signo, event.sigev_value};
+                               event.sigev_signo,                event.sigev_value,
+                               std::move(sink),                  std::move(cookie)};
   return OkStatus();
 }
 
 void Queue::ClearNotification(const kernel::ThreadGroup& owner) {
   std::optional<Notification> dropped;
-  MutexLock lock(mu_);
-  if (notification_ && notification_->owner.get() == &owner) dropped.swap(notification_);
+  {
+    MutexLock lock(mu_);
+    if (notification_ && notification_->owner.get() == &owner) dropped.swap(notification_);
+  }
+  if (dropped && dropped->sink != nullptr) dropped->TellThread(kRemoved);
 }
 
 std::string Queue::Describe() const {

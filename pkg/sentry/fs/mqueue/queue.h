@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "pkg/base/mutex.h"
@@ -79,8 +80,17 @@ class Queue : public vfs::SyntheticInode {
     Queue& queue_;
   };
 
-  // mq_notify(2). EBUSY if somebody is registered.
-  Status SetNotification(kernel::ThreadGroup& owner, const sigevent& event);
+  // Where SIGEV_THREAD is told: the C library's socket. With the cookie that it gave, whose last
+  // byte says what has happened.
+  class CookieSink : public RefCounted {
+   public:
+    static constexpr size_t kCookieSize = 32;  // NOTIFY_COOKIE_LEN
+    virtual void Send(std::string cookie) = 0;
+  };
+
+  // mq_notify(2). EBUSY if somebody is registered. `sink` and `cookie` for SIGEV_THREAD only.
+  Status SetNotification(kernel::ThreadGroup& owner, const sigevent& event,
+                         Ref<CookieSink> sink = nullptr, std::string cookie = "");
   // Takes the owner's registration away, if it is its.
   void ClearNotification(const kernel::ThreadGroup& owner);
 
@@ -94,6 +104,10 @@ class Queue : public vfs::SyntheticInode {
     int notify = SIGEV_NONE;
     int signo = 0;
     sigval value{};
+    Ref<CookieSink> sink;
+    std::string cookie;
+
+    void TellThread(char what);
   };
   void AddReceiver(int n) {
     MutexLock lock(mu_);

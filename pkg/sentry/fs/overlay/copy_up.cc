@@ -9,10 +9,13 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_format.h"
 #include "pkg/base/check.h"
+#include "pkg/sentry/auth/file_caps.h"
 #include "pkg/sentry/fs/overlay/inode.h"
 #include "pkg/sentry/vfs/file_description.h"
 
@@ -107,11 +110,16 @@ Status OverlayInode::CopyUp(uint64_t keep) {
 
 Status OverlayInode::CopyMetadata(vfs::Inode& to, const vfs::Attr& attr) {
   vfs::Inode& from = *lowers_[0];
+  std::optional<std::string> file_caps;  // set last: they do not survive a new owner
   if (auto names = from.ListXattr(); names.ok()) {
     for (const std::string& name : *names) {
       if (name.starts_with("trusted.overlay.") || name.starts_with("user.overlay.")) continue;
       auto value = from.GetXattr(name);
       if (!value.ok()) continue;
+      if (name == kFileCapsXattr) {
+        file_caps = *std::move(value);
+        continue;
+      }
       // What the upper file system cannot store is lost, as on Linux; running out of space is not.
       Status status = to.SetXattr(name, *value, 0);
       if (status.error() == Errno::kENOSPC || status.error() == Errno::kENOMEM) return status;
@@ -128,7 +136,9 @@ Status OverlayInode::CopyMetadata(vfs::Inode& to, const vfs::Attr& attr) {
   set.gid = attr.gid;
   set.atime = attr.atime;
   set.mtime = attr.mtime;
-  return to.SetAttributes(set);
+  RETURN_IF_ERROR(to.SetAttributes(set));
+  if (file_caps.has_value()) (void)to.SetXattr(kFileCapsXattr, *file_caps, 0);
+  return OkStatus();
 }
 
 void OverlayInode::Publish(Ref<vfs::Inode> upper) {

@@ -32,13 +32,20 @@ std::string Stat(FileSystem& fs, Task& t, bool thread);
 std::string Statm(Task& t);
 std::string StatusText(FileSystem& fs, Task& t);
 std::string Limits(Task& t);
+// id_map.cc: open files of /proc/PID/{uid_map,gid_map,setgroups}.
+Ref<vfs::SyntheticFile> OpenUidMap(FileSystem& fs, Task& t);
+Ref<vfs::SyntheticFile> OpenGidMap(FileSystem& fs, Task& t);
+Ref<vfs::SyntheticFile> OpenSetgroups(FileSystem& fs, Task& t);
 // mounts.cc: /proc/PID/{mounts,mountinfo,mountstats}
 std::string Mounts(Task& t);
 std::string MountInfo(Task& t);
+std::string MountStats(Task& t);
 // fd.cc
 Ref<vfs::Inode> NewFdDir(FileSystem& fs, Ref<Task> task, bool info);
 // system.cc: files of the root directory.
 void AddSystemFiles(FileSystem& fs, vfs::SyntheticDir& root);
+// locks.cc
+std::string Locks(FileSystem& fs);
 // sysctl.cc
 Ref<vfs::Inode> NewSysDir(FileSystem& fs);
 // sysvipc.cc: /proc/sysvipc, and limits in /proc/sys.

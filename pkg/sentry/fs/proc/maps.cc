@@ -45,6 +45,10 @@ std::string Line(uint64_t start, uint64_t end, int prot, bool shared, uint64_t o
 std::string VmaLine(const mm::Vma& vma) {
   mm::Mappable::Identity id;
   if (vma.mappable != nullptr) id = vma.mappable->identity();
+  // What stat(2) says of the file, which may be an overlay's over the one that is mapped.
+  if (const auto file = RefCast<vfs::FileDescription>(vma.file); file != nullptr) {
+    if (const auto attr = file->GetAttr(); attr.ok()) id.dev = attr->dev, id.ino = attr->ino;
+  }
   return Line(vma.start, vma.end, vma.prot, vma.shared, vma.mappable != nullptr ? vma.offset : 0,
               id.dev, id.ino, vma.name);
 }
@@ -69,20 +73,24 @@ std::string Smaps(Task& t, bool rollup) {
   if (mm == nullptr) return "";
   // Residence is known for the process, not for a mapping: it is attributed to the whole range first
   // mapped, so only the roll-up has it.
-  const auto fields = [](uint64_t size_kb, uint64_t rss_kb, uint64_t anon_kb) {
+  const auto fields = [](uint64_t rss_kb, uint64_t anon_kb) {
     return absl::StrFormat(
-        "Rss:            %8d kB\nPss:            %8d kB\nShared_Clean:   %8d kB\n"
-        "Shared_Dirty:   %8d kB\nPrivate_Clean:  %8d kB\nPrivate_Dirty:  %8d kB\n"
-        "Referenced:     %8d kB\nAnonymous:      %8d kB\n",
-        rss_kb, rss_kb, 0, 0, rss_kb - anon_kb, anon_kb, rss_kb, anon_kb);
-    (void)size_kb;
+        "Rss:            %8d kB\nPss:            %8d kB\nPss_Dirty:      %8d kB\n"
+        "Shared_Clean:   %8d kB\nShared_Dirty:   %8d kB\nPrivate_Clean:  %8d kB\n"
+        "Private_Dirty:  %8d kB\nReferenced:     %8d kB\nAnonymous:      %8d kB\n"
+        "KSM:            %8d kB\nLazyFree:       %8d kB\nAnonHugePages:  %8d kB\n"
+        "ShmemPmdMapped: %8d kB\nFilePmdMapped:  %8d kB\nShared_Hugetlb: %8d kB\n"
+        "Private_Hugetlb: %7d kB\nSwap:           %8d kB\nSwapPss:        %8d kB\n"
+        "Locked:         %8d kB\n",
+        rss_kb, rss_kb, anon_kb, 0, 0, rss_kb - anon_kb, anon_kb, rss_kb, anon_kb, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0);
   };
   if (rollup) {
     const auto usage = mm->as().GetUsage();
     const auto vmas = mm->Vmas();
     if (vmas.empty()) return "";
     return Line(vmas.front().start, vmas.back().end, 0, false, 0, 0, 0, "[rollup]") +
-           fields(0, usage.rss_bytes >> 10, usage.anon_bytes >> 10);
+           fields(usage.rss_bytes >> 10, usage.anon_bytes >> 10);
   }
   std::string out;
   for (const mm::Vma& vma : mm->Vmas()) {
@@ -91,7 +99,8 @@ std::string Smaps(Task& t, bool rollup) {
     out += absl::StrFormat("Size:           %8d kB\nKernelPageSize:        4 kB\n"
                            "MMUPageSize:           4 kB\n",
                            kb);
-    out += fields(kb, 0, 0);
+    out += fields(0, 0);
+    out += "THPeligible:           0\n";
     out += absl::StrFormat("VmFlags: %s%s%smr mw me %s\n", (vma.prot & PROT_READ) != 0 ? "rd " : "",
                            (vma.prot & PROT_WRITE) != 0 ? "wr " : "",
                            (vma.prot & PROT_EXEC) != 0 ? "ex " : "", vma.shared ? "sh " : "");

@@ -62,6 +62,16 @@ std::string Mounts(Task& t) {
   return out;
 }
 
+std::string MountStats(Task& t) {
+  std::string out;
+  for (const auto& info : ListMounts(t)) {
+    const vfs::Mount& m = *info.mount;
+    out += absl::StrFormat("device %s mounted on %s with fstype %s\n", Mangle(m.source),
+                           Mangle(info.path), m.fs->type_name());
+  }
+  return out;
+}
+
 std::string MountInfo(Task& t) {
   std::string out;
   for (const auto& info : ListMounts(t)) {

@@ -96,7 +96,9 @@ std::string Stat(FileSystem& fs, Task& t, bool thread) {
   children = t.tg().ChildrenUsage();
   const Task::Scheduling sched = t.scheduling();
   const bool real_time = sched.policy == SCHED_FIFO || sched.policy == SCHED_RR;
-  const int priority = real_time ? -1 - sched.priority : 20 + sched.nice;
+  const int priority = sched.runtime != 0 ? -101
+                       : real_time        ? -1 - sched.priority
+                                          : 20 + sched.nice;
   const uint64_t start =
       (t.start_time_ns() - static_cast<uint64_t>(fs.kernel().boot_monotonic_ns())) / kNsPerTick;
   const uint64_t rss_limit = t.Rlimit(RLIMIT_RSS);

@@ -55,7 +55,7 @@ constexpr Constant kConstants[] = {
     {"kernel", "hung_task_timeout_secs", "0"},
     {"kernel", "shm_rmid_forced", "0"},
     {"kernel", "sysrq", "0"},
-    {"kernel", "seccomp/actions_avail", "kill_process kill_thread trap errno trace log allow"},
+    {"kernel", "seccomp/actions_avail", "kill_process kill_thread trap errno user_notif trace log allow"},
     {"fs", "file-max", "9223372036854775807"},
     {"fs", "nr_open", "1048576"},
     {"fs", "pipe-max-size", "1048576"},

@@ -161,7 +161,14 @@ void AddSystemFiles(FileSystem& fs, vfs::SyntheticDir& root) {
     return std::string("Character devices:\n  1 mem\n  5 /dev/tty\n136 pts\n\nBlock devices:\n");
   });
   add("diskstats", [] { return std::string(); });
-  add("interrupts", [] { return std::string(); });
+  add("interrupts", [p] {
+    std::string out = "          ";
+    for (int i = 0; i < p->kernel().cpu_count(); ++i) {
+      out += absl::StrFormat(" %-10s", absl::StrFormat("CPU%d", i));
+    }
+    return out + "\n";
+  });
+  add("locks", [p] { return Locks(*p); });
   add("partitions", [] { return std::string("major minor  #blocks  name\n\n"); });
   add("swaps", [] {
     return std::string("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
@@ -178,6 +185,18 @@ void AddSystemFiles(FileSystem& fs, vfs::SyntheticDir& root) {
     return out;
   });
   add("modules", [] { return std::string(); });
+  // A table without rows: there are no caches.
+  add(
+      "slabinfo",
+      [] {
+        return std::string(
+            "slabinfo - version: 2.1\n"
+            "# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : "
+            "tunables "
+            "<limit> <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> "
+            "<sharedavail>\n");
+      },
+      0400);
   add("kmsg", [p] { return p->kernel().Dmesg(); }, 0400);
 }
 

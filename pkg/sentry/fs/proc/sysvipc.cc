@@ -64,16 +64,30 @@ Ref<vfs::Inode> NewLimitFile(FileSystem& fs, FindLimits find) {
       [find](std::string_view data) { return StoreLimits(find(Task::Current()->ipc()), data); });
 }
 
+// As the reader's user namespace calls them.
+struct Owners {
+  explicit Owners(const ipc::Permissions& p) {
+    using Kind = UserNamespace::Kind;
+    const CredsRef creds = Task::Current()->creds();
+    const UserNamespace& ns = *creds->user_ns;
+    uid = ns.Munged(Kind::kUser, p.uid), cuid = ns.Munged(Kind::kUser, p.cuid);
+    gid = ns.Munged(Kind::kGroup, p.gid), cgid = ns.Munged(Kind::kGroup, p.cgid);
+  }
+  uid_t uid, cuid;
+  gid_t gid, cgid;
+};
+
 std::string Shm() {
   std::string out =
       "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid"
       "      atime      dtime      ctime                   rss                  swap\n";
   for (const ipc::ShmStatus& s : Task::Current()->ipc().shm().All()) {
     const ipc::Permissions& p = s.perm;
+    const Owners who(p);
     absl::StrAppendFormat(
         &out, "%10d %10d  %4o %21u %5d %5d  %5d %5d %5d %5d %5d %10d %10d %10d %21u %21u\n", p.key,
-        s.id, p.mode, s.size, s.cpid, s.lpid, s.attached, p.uid, p.gid, p.cuid, p.cgid, s.atime,
-        s.dtime, s.ctime, s.resident_bytes, 0);
+        s.id, p.mode, s.size, ipc::NumberHere(s.cpid), ipc::NumberHere(s.lpid), s.attached, who.uid,
+        who.gid, who.cuid, who.cgid, s.atime, s.dtime, s.ctime, s.resident_bytes, 0);
   }
   return out;
 }
@@ -83,8 +97,9 @@ std::string Sem() {
       "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n";
   for (const ipc::SemStatus& s : Task::Current()->ipc().sem().All()) {
     const ipc::Permissions& p = s.perm;
+    const Owners who(p);
     absl::StrAppendFormat(&out, "%10d %10d  %4o %10u %5d %5d %5d %5d %10d %10d\n", p.key, s.id,
-                          p.mode, s.count, p.uid, p.gid, p.cuid, p.cgid, s.otime, s.ctime);
+                          p.mode, s.count, who.uid, who.gid, who.cuid, who.cgid, s.otime, s.ctime);
   }
   return out;
 }
@@ -95,10 +110,11 @@ std::string Msg() {
       "      stime      rtime      ctime\n";
   for (const ipc::MsgStatus& s : Task::Current()->ipc().msg().All()) {
     const ipc::Permissions& p = s.perm;
-    absl::StrAppendFormat(&out,
-                          "%10d %10d  %4o  %10u %10u %5d %5d %5d %5d %5d %5d %10d %10d %10d\n",
-                          p.key, s.id, p.mode, s.bytes, s.messages, s.lspid, s.lrpid, p.uid, p.gid,
-                          p.cuid, p.cgid, s.stime, s.rtime, s.ctime);
+    const Owners who(p);
+    absl::StrAppendFormat(
+        &out, "%10d %10d  %4o  %10u %10u %5d %5d %5d %5d %5d %5d %10d %10d %10d\n", p.key, s.id,
+        p.mode, s.bytes, s.messages, ipc::NumberHere(s.lspid), ipc::NumberHere(s.lrpid), who.uid,
+        who.gid, who.cuid, who.cgid, s.stime, s.rtime, s.ctime);
   }
   return out;
 }

@@ -6,25 +6,34 @@
 #include <sys/prctl.h>
 
 #include <charconv>
+#include <sstream>
 
 #include "absl/strings/str_format.h"
 #include "pkg/sentry/fs/proc/internal.h"
 #include "pkg/sentry/kernel/namespace_file.h"
 #include "pkg/sentry/kernel/pidfd.h"
+#include "pkg/sentry/kernel/time_namespace.h"
 #include "pkg/sentry/resources/resources.h"
 #include "pkg/sentry/vfs/vfs.h"
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
 
 namespace cvisor::fs::proc {
 namespace {
 
 // Numbers of a task directory's entries, for stable inode numbers.
+// clang-format off
 enum Entry : uint64_t {
   kDir = 0, kFdDirReserved = 2, kFdInfoDirReserved = 3, kTask = 8, kFd, kFdInfo, kNs, kNet, kExe,
   kCwd, kRoot, kMem, kMaps, kSmaps, kRollup, kStat, kStatm, kStatus, kCmdline, kEnviron, kComm,
   kMounts, kMountInfo, kCgroup, kLimits, kAuxv, kOomScore, kOomScoreAdj, kPersonality, kSchedstat,
   kWchan, kSyscall, kLoginuid, kSessionid, kTimerslack, kChildren, kUidMap, kGidMap, kSetgroups,
+  kMountStats, kCpuset, kOomAdj, kTimensOffsets,
   kNsFirst = 64,
 };
+// clang-format on
 
 ino_t EntryIno(pid_t tid, uint64_t entry) {
   return vfs::SyntheticFileSystem::DynamicIno(static_cast<uint64_t>(tid), entry);
@@ -115,29 +124,51 @@ Status SetOomScoreAdj(Task& t, std::string_view data) {
   return OkStatus();
 }
 
+// The older scale of oom_score_adj, -17 to 15 (proc_pid_oom_adj(5)).
+constexpr int kOomDisable = -17, kOomAdjMax = 15, kOomScoreAdjMax = 1000;
+
+std::string OomAdj(Task& t) {
+  const int score = t.tg().oom_score_adj.load();
+  const int adj = score == kOomScoreAdjMax ? kOomAdjMax : score * -kOomDisable / kOomScoreAdjMax;
+  return absl::StrFormat("%d\n", adj);
+}
+
+Status SetOomAdj(Task& t, std::string_view data) {
+  ASSIGN_OR_RETURN(const int value, ParseInt(data));
+  if (value < kOomDisable || value > kOomAdjMax) return Errno::kEINVAL;
+  const int score = value == kOomAdjMax ? kOomScoreAdjMax : value * kOomScoreAdjMax / -kOomDisable;
+  return SetOomScoreAdj(t, absl::StrFormat("%d", score));
+}
+
+std::string TimensOffsets(Task&) {
+  return absl::StrFormat("%-10s %10d %9d\n%-10s %10d %9d\n", "monotonic", 0, 0, "boottime", 0, 0);
+}
+
+Status SetTimensOffsets(Task& t, std::string_view data) {
+  const Ref<kernel::TimeNamespace> ns = t.TimeNsForChildren();
+  const Task* writer = Task::Current();
+  const UserNamespace& owner = ns == nullptr ? *UserNamespace::Root() : ns->user_ns();
+  if (writer == nullptr || !writer->HasCapIn(owner, CAP_SYS_TIME)) return Errno::kEPERM;
+  bool zero = true;
+  std::istringstream lines{std::string(data)};
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string clock, rest;
+    int64_t seconds, nanoseconds;
+    if (!(words >> clock >> seconds >> nanoseconds) || words >> rest) return Errno::kEINVAL;
+    if (clock != "monotonic" && clock != "boottime" && clock != "1" && clock != "7") {
+      return Errno::kEINVAL;
+    }
+    if (nanoseconds < 0 || nanoseconds >= 1000000000) return Errno::kEINVAL;
+    zero = zero && seconds == 0 && nanoseconds == 0;
+  }
+  if (ns == nullptr || ns->entered()) return Errno::kEACCES;
+  return zero ? OkStatus() : Status(Errno::kERANGE);
+}
+
 std::string SyscallLine(Task& t) {
   const int64_t nr = t.current_syscall.load();
   return nr < 0 ? "running\n" : absl::StrFormat("%d\n", nr);
-}
-
-template <UserNamespace::Kind kind>
-std::string ReadIdMap(Task& t) {
-  const Task* reader = Task::Current();
-  const Ref<UserNamespace> ns = t.creds()->user_ns;
-  return ns->ReadMap(kind, reader == nullptr ? *ns : *reader->creds()->user_ns);
-}
-
-template <UserNamespace::Kind kind>
-Status WriteIdMap(Task& t, std::string_view data) {
-  const Task* writer = Task::Current();
-  if (writer == nullptr) return Errno::kEPERM;
-  return t.creds()->user_ns->WriteMap(kind, *writer->creds(), data);
-}
-
-Status WriteSetgroups(Task& t, std::string_view data) {
-  const Task* writer = Task::Current();
-  if (writer == nullptr) return Errno::kEPERM;
-  return t.creds()->user_ns->WriteSetgroups(*writer->creds(), data);
 }
 
 Result<vfs::Path> ExePath(Task& t) {
@@ -281,6 +312,9 @@ Ref<vfs::Inode> NewNsDir(FileSystem& fs, Ref<Task> task) {
   add("pid_for_children", [](Task& t) -> Result<NamespaceHandle> {
     return kernel::PidNamespaceForChildren(t);
   });
+  add_kind("time", CLONE_NEWTIME);
+  add("time_for_children",
+      [](Task& t) -> Result<NamespaceHandle> { return kernel::TimeNamespaceForChildren(t); });
   add_kind("user", CLONE_NEWUSER);
   add_kind("uts", CLONE_NEWUTS);
   return dir;
@@ -294,6 +328,8 @@ struct FileSpec {
   std::string (*generate)(FileSystem& fs, Task& t, bool thread);
   Status (*store)(Task& t, std::string_view data) = nullptr;
   bool inspect = false;  // needs ptrace access
+  // What an open file is, where that depends on when and by whom it was opened.
+  Ref<vfs::SyntheticFile> (*bind)(FileSystem& fs, Task& t) = nullptr;
 };
 
 std::string OrEmpty(Result<std::string> r) { return r.ok() ? *std::move(r) : std::string(); }
@@ -320,14 +356,16 @@ constexpr FileSpec kFiles[] = {
                                              : "0::/\n")},
     {"cmdline", 0444, kCmdline, CVISOR_TEXT(OrEmpty(Cmdline(t)))},
     {"comm", 0644, kComm, CVISOR_TEXT(t.name() + "\n"), SetComm},
+    {"cpuset", 0444, kCpuset, CVISOR_TEXT("/\n")},
     {"environ", 0400, kEnviron, CVISOR_TEXT(OrEmpty(Environ(t))), nullptr, true},
-    {"gid_map", 0644, kGidMap, CVISOR_TEXT(ReadIdMap<UserNamespace::Kind::kGroup>(t)),
-     WriteIdMap<UserNamespace::Kind::kGroup>},
+    {"gid_map", 0644, kGidMap, nullptr, nullptr, false, OpenGidMap},
     {"limits", 0444, kLimits, CVISOR_TEXT(Limits(t))},
     {"loginuid", 0644, kLoginuid, CVISOR_TEXT("4294967295")},
     {"maps", 0444, kMaps, CVISOR_TEXT(Maps(t)), nullptr, true},
     {"mountinfo", 0444, kMountInfo, CVISOR_TEXT(MountInfo(t))},
     {"mounts", 0444, kMounts, CVISOR_TEXT(Mounts(t))},
+    {"mountstats", 0400, kMountStats, CVISOR_TEXT(MountStats(t)), nullptr, true},
+    {"oom_adj", 0644, kOomAdj, CVISOR_TEXT(OomAdj(t)), SetOomAdj},
     {"oom_score", 0444, kOomScore,
      CVISOR_TEXT(absl::StrFormat("%d\n", std::max(0, 666 + t.tg().oom_score_adj.load() * 2 / 3)))},
     {"oom_score_adj", 0644, kOomScoreAdj,
@@ -337,17 +375,16 @@ constexpr FileSpec kFiles[] = {
      CVISOR_TEXT(absl::StrFormat("%d 0 %d\n", t.UserTimeNs() + t.SystemTimeNs(),
                                  t.voluntary_switches.load()))},
     {"sessionid", 0444, kSessionid, CVISOR_TEXT("4294967295")},
-    {"setgroups", 0644, kSetgroups,
-     CVISOR_TEXT(t.creds()->user_ns->setgroups_allowed() ? "allow\n" : "deny\n"), WriteSetgroups},
+    {"setgroups", 0644, kSetgroups, nullptr, nullptr, false, OpenSetgroups},
     {"smaps", 0444, kSmaps, CVISOR_TEXT(Smaps(t, /*rollup=*/false)), nullptr, true},
     {"smaps_rollup", 0444, kRollup, CVISOR_TEXT(Smaps(t, /*rollup=*/true)), nullptr, true},
     {"stat", 0444, kStat, CVISOR_TEXT(Stat(fs, t, thread))},
     {"statm", 0444, kStatm, CVISOR_TEXT(Statm(t))},
     {"status", 0444, kStatus, CVISOR_TEXT(StatusText(fs, t))},
     {"syscall", 0400, kSyscall, CVISOR_TEXT(SyscallLine(t)), nullptr, true},
+    {"timens_offsets", 0644, kTimensOffsets, CVISOR_TEXT(TimensOffsets(t)), SetTimensOffsets},
     {"timerslack_ns", 0666, kTimerslack, CVISOR_TEXT(absl::StrFormat("%d\n", t.timer_slack_ns))},
-    {"uid_map", 0644, kUidMap, CVISOR_TEXT(ReadIdMap<UserNamespace::Kind::kUser>(t)),
-     WriteIdMap<UserNamespace::Kind::kUser>},
+    {"uid_map", 0644, kUidMap, nullptr, nullptr, false, OpenUidMap},
     {"wchan", 0444, kWchan, CVISOR_TEXT("0")},
 };
 constexpr FileSpec kThreadFiles[] = {{"children", 0444, kChildren, Children}};
@@ -386,6 +423,11 @@ class TaskFile : public OwnedBy<TaskFileBase> {
   }
   Status CheckOpen(int, const Credentials&) override {
     return spec_.inspect && !MayInspect(*task_) ? Status(Errno::kEACCES) : OkStatus();
+  }
+  Result<Ref<vfs::FileDescription>> Open(const vfs::Path& path, int flags,
+                                         const Credentials& creds) override {
+    if (spec_.bind == nullptr) return TaskFileBase::Open(path, flags, creds);
+    return spec_.bind(fs_, *task_)->Open(path, flags, creds);
   }
 
  private:

@@ -46,6 +46,8 @@ Ref<vfs::Inode> FileSystem::MakeRoot() {
   }
   root->AddDir("fs")->AddDir("cgroup", 0755);
   root->AddDir("class")->AddDir("net", 0755);
+  root->AddDir("class")->AddDir("block", 0755);
+  for (const char* name : {"block", "char"}) root->AddDir("dev")->AddDir(name, 0755);
   auto kernel = root->AddDir("kernel", 0755);
   kernel->AddDir("mm")->AddDir("transparent_hugepage")->Add("enabled",
                                                             text("always [madvise] never\n"));

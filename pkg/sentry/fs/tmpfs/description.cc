@@ -41,7 +41,10 @@ Result<size_t> TmpfsFileDescription::Append(IoSource& src, uint64_t* end, IoFlag
 
 Result<size_t> TmpfsFileDescription::WriteAt(IoSource& src, uint64_t offset, bool append,
                                              uint64_t* end) {
-  if (drops_privileges_) file_->DropPrivileges();
+  if (src.remaining() != 0) {
+    if (drops_privileges_) file_->DropPrivileges();
+    file_->DropFileCaps();
+  }
   ASSIGN_OR_RETURN(const size_t n, file_->contents()->Write(src, offset, append, end));
   if (n != 0) file_->TouchModified();
   return n;
@@ -71,6 +74,7 @@ Status TmpfsFileDescription::Mmap(mm::MmapOptions* opts) {
 Status TmpfsFileDescription::Allocate(int mode, uint64_t offset, uint64_t length) {
   RETURN_IF_ERROR(file_->contents()->Allocate(mode, offset, length));
   if (drops_privileges_) file_->DropPrivileges();
+  file_->DropFileCaps();
   file_->TouchModified();
   return OkStatus();
 }

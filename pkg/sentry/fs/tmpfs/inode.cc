@@ -7,6 +7,7 @@
 
 #include <utility>
 
+#include "pkg/sentry/auth/file_caps.h"
 #include "pkg/sentry/vfs/file_description.h"
 
 namespace cvisor::fs::tmpfs {
@@ -19,7 +20,6 @@ namespace {
 
 constexpr size_t kMaxXattrValue = 65536;
 constexpr size_t kMaxXattrBytes = 256 << 10;  // of one inode
-constexpr std::string_view kCapabilityXattr = "security.capability";
 
 bool NotAfter(const timespec& a, const timespec& b) {
   return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec <= b.tv_nsec;
@@ -71,14 +71,24 @@ Status TmpfsInode::SetAttributes(const SetAttr& set) {
   if (set.valid & SetAttr::kAtime) atime_ = pick(set.atime);
   if (set.valid & SetAttr::kMtime) mtime_ = pick(set.mtime);
   ctime_ = now;
-  // capabilities(7): file capabilities do not survive a change of owner or content.
   if (set.valid & (SetAttr::kUid | SetAttr::kGid | SetAttr::kSize)) {
-    if (auto it = xattrs_.find(kCapabilityXattr); it != xattrs_.end()) {
-      xattr_bytes_ -= it->first.size() + it->second.size();
-      xattrs_.erase(it);
-    }
+    DropFileCapsLocked();
   }
   return OkStatus();
+}
+
+void TmpfsInode::DropFileCaps() {
+  if (!has_file_caps_.load(std::memory_order_relaxed)) return;
+  MutexLock lock(attr_mutex_);
+  DropFileCapsLocked();
+}
+
+void TmpfsInode::DropFileCapsLocked() {
+  const auto it = xattrs_.find(kFileCapsXattr);
+  if (it == xattrs_.end()) return;
+  xattr_bytes_ -= it->first.size() + it->second.size();
+  xattrs_.erase(it);
+  has_file_caps_.store(false);
 }
 
 void TmpfsInode::TouchAccess(const vfs::FileDescription& file) {
@@ -163,6 +173,7 @@ Status TmpfsInode::SetXattr(std::string_view name, std::string_view value, int f
   if (total > kMaxXattrBytes) return Errno::kENOSPC;
   xattr_bytes_ = total;
   xattrs_.insert_or_assign(std::string(name), std::string(value));
+  if (name == kFileCapsXattr) has_file_caps_.store(true);
   ctime_ = now;
   return OkStatus();
 }

@@ -46,6 +46,8 @@ class TmpfsInode : public vfs::Inode {
   uint64_t nlink() const;
   // Set-user-ID and set-group-ID go when an unprivileged user writes.
   void DropPrivileges();
+  // File capabilities go with every change of the content or the owner.
+  void DropFileCaps();
 
  protected:
   void OnLastRef() override {
@@ -56,6 +58,7 @@ class TmpfsInode : public vfs::Inode {
 
  private:
   Status CheckXattrName(std::string_view name, bool write) const;
+  void DropFileCapsLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(attr_mutex_);
 
   const mode_t type_;
   const ino_t ino_;
@@ -70,6 +73,7 @@ class TmpfsInode : public vfs::Inode {
   const timespec btime_;
   std::map<std::string, std::string, std::less<>> xattrs_ ABSL_GUARDED_BY(attr_mutex_);
   size_t xattr_bytes_ ABSL_GUARDED_BY(attr_mutex_) = 0;
+  std::atomic<bool> has_file_caps_{false};  // for writes, which look without the lock
 };
 
 class TmpfsFile : public TmpfsInode {

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -118,16 +119,18 @@ Status SystrapAddressSpace::Mincore(Context&, UserAddr addr, uint64_t length,
   const uint64_t pages = (length + kPageSize - 1) / kPageSize;
   if (out.size() < pages) return Errno::kEINVAL;
   AgentReply& reply = process_->slab().reply();
-  const uint64_t vector =
-      platform_.layout().slab() + SLAB_REPLY_OFFSET + offsetof(AgentReply, mincore);
   for (uint64_t done = 0; done < pages;) {
-    const uint64_t n = std::min<uint64_t>(pages - done, sizeof(reply.mincore));
-    RETURN_IF_ERROR(Call(SYS_mincore, addr + done * kPageSize, n * kPageSize, vector));
+    const uint64_t n = std::min<uint64_t>(pages - done, sizeof(reply.results));
+    RETURN_IF_ERROR(Call(SYS_mincore, addr + done * kPageSize, n * kPageSize, ReplyResults()));
     // Whatever the application put there, only these bits are mincore's.
-    for (uint64_t i = 0; i < n; ++i) out[done + i] = ReadOnce(reply.mincore[i]) & 1;
+    for (uint64_t i = 0; i < n; ++i) out[done + i] = ReadOnce(reply.results[i]) & 1;
     done += n;
   }
   return OkStatus();
+}
+
+uint64_t SystrapAddressSpace::ReplyResults() const {
+  return platform_.layout().slab() + SLAB_REPLY_OFFSET + offsetof(AgentReply, results);
 }
 
 void SystrapAddressSpace::ReportAllCalls() {
@@ -204,6 +207,23 @@ AddressSpace::Usage SystrapAddressSpace::GetUsage() {
 AddressSpace::Usage SystrapAddressSpace::GetTotals() {
   if (process_->dead()) return {};
   Usage u = platform_.proc().ReadTotals(process_->pid());
+  u.rss_bytes -= std::min(u.rss_bytes, platform_.empty_usage().rss_bytes);
+  return u;
+}
+
+AddressSpace::Usage SystrapAddressSpace::FinalTotals() {
+  // Cheaper than a file of /proc, which the host would have to take away again at once.
+  AgentReply& reply = process_->slab().reply();
+  static_assert(sizeof(rusage) <= sizeof(reply.results));
+  if (!Call(SYS_getrusage, RUSAGE_SELF, ReplyResults()).ok()) return {};
+  // The application may have changed it: it is the one that these numbers are about.
+  rusage r;
+  memcpy(&r, reply.results, sizeof(r));
+  const auto number = [](long v) { return static_cast<uint64_t>(std::clamp(v, 0l, 1l << 40)); };
+  Usage u;
+  u.minor_faults = number(r.ru_minflt);
+  u.major_faults = number(r.ru_majflt);
+  u.rss_bytes = number(r.ru_maxrss) * 1024;
   u.rss_bytes -= std::min(u.rss_bytes, platform_.empty_usage().rss_bytes);
   return u;
 }

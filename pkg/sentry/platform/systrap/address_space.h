@@ -46,6 +46,7 @@ class SystrapAddressSpace : public AddressSpace, private CallSites::Host {
   Result<uint32_t> Load32(UserAddr addr) override;
   Usage GetUsage() override;
   Usage GetTotals() override;
+  Usage FinalTotals() override;
 
   // A thread for a context: one that waits, or a new one. `listener`: one that sleeps in notifications.
   // EAGAIN if there cannot be more.
@@ -72,6 +73,8 @@ class SystrapAddressSpace : public AddressSpace, private CallSites::Host {
   uint64_t StubEntry() override;
 
   bool InUserRange(UserAddr addr, uint64_t length) const;
+  // Where the stub has AgentReply::results.
+  uint64_t ReplyResults() const;
   Status Call(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2 = 0, uint64_t a3 = 0,
               uint64_t a4 = 0, uint64_t a5 = 0);
 

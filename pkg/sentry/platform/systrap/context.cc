@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <x86intrin.h>
 
 #include <algorithm>
 #include <cstring>
@@ -29,7 +30,7 @@ constexpr uint64_t kTrapProtection = 13, kTrapBreakpoint = 3, kTrapPage = 14;
 }  // namespace
 
 SystrapContext::SystrapContext(SystrapPlatform& platform)
-    : platform_(platform), spin_(platform.spin()) {}
+    : platform_(platform), spin_(platform.spin()), home_(platform.cpus()), wakes_(platform.NewId()) {}
 
 SystrapContext::~SystrapContext() { Release(); }
 
@@ -40,11 +41,30 @@ void SystrapContext::SetRunnable(bool runnable) {
 }
 
 void SystrapContext::Sleeping(bool asleep) {
+  // A wake-up of another core takes about as long.
+  constexpr uint64_t kSoonUs = 30;
   if (asleep) {
     spin_.OnSleep();
     if (thread_) __atomic_store_n(&thread_->page().stub_spin, 0, __ATOMIC_RELAXED);
+    wakes_.OnSleep(__rdtsc(), kSoonUs * platform_.spin().ticks_per_us);
+    if (sleeper_tid_.load(std::memory_order_relaxed) == 0) {
+      sleeper_tid_.store(gettid(), std::memory_order_relaxed);
+    }
+  } else {
+    home_.OnWake();
+    if (thread_) thread_->StayAt(home_);
   }
   SetRunnable(!asleep);
+}
+
+void SystrapContext::AboutToWake(Context& context) {
+  if (platform_.spin().cores < 2) return;
+  auto& sleeper = static_cast<SystrapContext&>(context);
+  const bool soon = wakes_.OnWakeOf(sleeper.wakes_, __rdtsc());
+  if (!soon && !ending_young_) return;
+  const pid_t tid = sleeper.sleeper_tid_.load(std::memory_order_relaxed);
+  const int cpu = sched_getcpu();
+  if (tid != 0 && cpu >= 0) sleeper.home_.Invite(tid, cpu);
 }
 
 Status SystrapContext::Bind(SystrapAddressSpace& as) {
@@ -69,6 +89,7 @@ void SystrapContext::MoveToListener() {
     return;
   }
   Unbind();
+  home_.Leave();
   // An error is seen by the next who looks: the process is dead.
   (void)Adopt(*as, std::move(*thread));
 }
@@ -88,6 +109,7 @@ Status SystrapContext::Adopt(SystrapAddressSpace& as, std::unique_ptr<StubThread
   const Status started = thread_->Start();
   kick_tid_.store(thread_->tid(), std::memory_order_relaxed);
   RETURN_IF_ERROR(started);
+  thread_->StayAt(home_);
   PutXsave(pending_xsave_);
   pending_xsave_.clear();
   return OkStatus();
@@ -120,6 +142,7 @@ SystrapContext* SystrapContext::Current() { return current_context; }
 void SystrapContext::Release() {
   if (current_context == this) current_context = nullptr;
   rest_pending_ = false;
+  ending_young_ = home_.held();
   SetRunnable(false);
   if (as_) LeaveThread();  // nobody wants the FPU state
   if (claimed_as_) {
@@ -178,6 +201,7 @@ void SystrapContext::FetchCall(arch::Registers* regs) {
   regs->r10 = ReadOnce(p.r10);
   regs->r8 = ReadOnce(p.r8);
   regs->r9 = ReadOnce(p.r9);
+  __builtin_prefetch(&p, 1);  // for the answer
   regs->orig_rax = ~0ull;
   rest_pending_ = true;
 }
@@ -220,8 +244,10 @@ Event SystrapContext::SwitchLazily(AddressSpace& address_space, arch::Registers*
   if (move) MoveToListener();
   SetRunnable(true);
   current_context = this;
-  if (state_.fetch_or(kInUser, std::memory_order_seq_cst) & kPending) {
-    state_.exchange(0, std::memory_order_seq_cst);
+  in_user_.store(true, std::memory_order_relaxed);
+  if (interrupt_pending_.load(std::memory_order_relaxed)) [[unlikely]] {
+    in_user_.store(false, std::memory_order_relaxed);
+    interrupt_pending_.exchange(false, std::memory_order_seq_cst);
     // The caller will not say again that it changed them.
     if (changed != Changed::kNothing) {
       CompleteRegisters(regs);
@@ -241,11 +267,23 @@ Event SystrapContext::SwitchLazily(AddressSpace& address_space, arch::Registers*
   } else if (changed == Changed::kResult) {
     page.rax = regs->rax;
   }
-  thread_->Give(COMMAND_RUN, spin_.TakeStart());
-  const bool alive = thread_->Await(spin_);
+  const bool elsewhere = spin_.TakeStart();
+  if (elsewhere && home_.held()) {
+    home_.Leave();
+    thread_->StayAt(home_);
+  }
+  thread_->Give(COMMAND_RUN, elsewhere);
+  // Giving the turn was a full barrier: who did not see in_user_ has set the flag before.
+  if (interrupt_pending_.load(std::memory_order_relaxed)) [[unlikely]] Kick();
+  const bool alive = thread_->Await(spin_, home_);
   // From here on Interrupt() only leaves a note for the next time. A kick that is under way makes
   // one spurious kInterrupt.
-  state_.exchange(0, std::memory_order_seq_cst);
+  in_user_.store(false, std::memory_order_relaxed);
+  if (interrupt_pending_.load(std::memory_order_relaxed)) [[unlikely]] {
+    // A full barrier before the caller looks for what Interrupt() was called for. A note that comes after the
+    // look above stays for the next time.
+    interrupt_pending_.exchange(false, std::memory_order_seq_cst);
+  }
   if (!alive) return {Event::kDead};
   FetchCall(regs);
   if (ReadOnce(page.event) == EVENT_SYSCALL) {
@@ -382,8 +420,11 @@ std::optional<Status> SystrapContext::QuickUnmap(const SystrapAddressSpace& as, 
 }
 
 void SystrapContext::Interrupt() {
-  const uint32_t old = state_.fetch_or(kPending, std::memory_order_seq_cst);
-  if ((old & kInUser) == 0 || (old & kPending) != 0) return;
+  if (interrupt_pending_.exchange(true, std::memory_order_seq_cst)) return;
+  if (in_user_.load(std::memory_order_seq_cst)) Kick();
+}
+
+void SystrapContext::Kick() {
   // If the stub thread is gone by now this reaches nobody, or another stub thread, which shrugs.
   syscall(SYS_tgkill, kick_tgid_.load(std::memory_order_relaxed),
           kick_tid_.load(std::memory_order_relaxed), STUB_KICK_SIGNAL);
@@ -392,7 +433,7 @@ void SystrapContext::Interrupt() {
 Status SystrapContext::Command(uint32_t command) {
   SpinPolicy patient(platform_.spin());
   thread_->Give(command, false);
-  if (!thread_->Await(patient)) return Errno::kESRCH;
+  if (!thread_->Await(patient, home_)) return Errno::kESRCH;
   return OkStatus();
 }
 
@@ -449,6 +490,18 @@ Status SystrapContext::CloneInto(Context& child_context, AddressSpace& address_s
   ASSIGN_OR_RETURN(child.claimed_, as.Claim(/*listener=*/false));
   child.claimed_as_ = Ref<SystrapAddressSpace>(&as);
   return OkStatus();
+}
+
+void SystrapContext::BeginThread(Context& child) {
+  const int cpu = sched_getcpu();
+  if (cpu < 0 || platform_.spin().cores < 2) return;
+  if (home_.cpu() != cpu) PinTo(0, cpu);
+  static_cast<SystrapContext&>(child).home_.Inherit(cpu);
+}
+
+void SystrapContext::EndThread() {
+  if (home_.held() || platform_.spin().cores < 2) return;
+  sched_setaffinity(0, sizeof(platform_.cpus()), &platform_.cpus());
 }
 
 Result<uint32_t> SystrapContext::CompareAndSwap32(AddressSpace& address_space, UserAddr addr,

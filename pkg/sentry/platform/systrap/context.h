@@ -14,6 +14,7 @@
 
 #include "pkg/base/mutex.h"
 #include "pkg/sentry/platform/systrap/address_space.h"
+#include "pkg/sentry/platform/systrap/home.h"
 #include "pkg/sentry/platform/systrap/platform_impl.h"
 #include "pkg/sentry/platform/systrap/spin.h"
 #include "pkg/sentry/platform/systrap/stub_thread.h"
@@ -29,10 +30,13 @@ class SystrapContext : public Context {
   void CompleteRegisters(arch::Registers* regs) override;
   void Interrupt() override;
   void Sleeping(bool asleep) override;
+  void AboutToWake(Context& sleeper) override;
   Result<std::vector<std::byte>> GetXsave() override;
   Status SetXsave(std::span<const std::byte> state) override;
   void ResetXsave() override;
   Status CloneInto(Context& child, AddressSpace& as) override;
+  void BeginThread(Context& child) override;
+  void EndThread() override;
   Result<uint32_t> CompareAndSwap32(AddressSpace& as, UserAddr addr, uint32_t expected,
                                     uint32_t desired) override;
   bool Alive() override;
@@ -52,8 +56,6 @@ class SystrapContext : public Context {
   std::optional<Status> QuickUnmap(const SystrapAddressSpace& as, UserAddr addr, uint64_t length);
 
  private:
-  enum : uint32_t { kPending = 1, kInUser = 2 };
-
   // ESRCH if the stub process is dead, EAGAIN if it has no thread for us.
   Status Bind(SystrapAddressSpace& as);
   // Takes over a stub thread of `as`. ESRCH.
@@ -64,6 +66,8 @@ class SystrapContext : public Context {
   void Unbind();
   void LeaveThread();
   void SetRunnable(bool runnable);
+  // Any thread.
+  void Kick();
   bool CanAskStub(const SystrapAddressSpace& as) const;
   // False if it was not done.
   bool Do(uint32_t command);
@@ -84,6 +88,10 @@ class SystrapContext : public Context {
 
   SystrapPlatform& platform_;
   SpinPolicy spin_;
+  Home home_;
+  WakeHistory wakes_;
+  std::atomic<pid_t> sleeper_tid_{0};  // of the Sentry's thread, once it has slept
+  bool ending_young_ = false;          // released at home
   Ref<SystrapAddressSpace> as_;  // of thread_
   std::unique_ptr<StubThread> thread_;
   // What the application's registers are as far as the stub knows.
@@ -98,8 +106,11 @@ class SystrapContext : public Context {
   // FPU state to put into the next stub thread; empty if nothing is known.
   std::vector<std::byte> pending_xsave_;
 
-  std::atomic<uint32_t> state_{0};
-  // The stub thread to kick; written by our thread, meaningful to others while kInUser is set.
+  // Somebody called Interrupt().
+  std::atomic<bool> interrupt_pending_{false};
+  // The stub has, or is about to get, the turn: it must be kicked.
+  std::atomic<bool> in_user_{false};
+  // The stub thread to kick; written by our thread, meaningful to others while in_user_ is set.
   std::atomic<pid_t> kick_tgid_{0};
   std::atomic<pid_t> kick_tid_{0};
 

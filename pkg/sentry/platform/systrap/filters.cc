@@ -83,7 +83,7 @@ std::vector<sock_filter> MakeAgentFilter(const Layout& layout) {
   f.Load(offsetof(seccomp_data, nr));
   for (const int nr :
        {SYS_futex, SYS_lseek, SYS_mmap, SYS_munmap, SYS_mprotect, SYS_madvise, SYS_mremap,
-        SYS_msync, SYS_mincore, SYS_membarrier, SYS_getppid, SYS_exit_group,
+        SYS_msync, SYS_mincore, SYS_getrusage, SYS_membarrier, SYS_getppid, SYS_exit_group,
         // Of threads, until they have their own filter and after it.
         SYS_arch_prctl, SYS_seccomp, SYS_sigaltstack, SYS_sched_setaffinity, SYS_rt_sigreturn,
         SYS_gettid, SYS_sched_yield, SYS_exit, STUB_NOTIFY_NR}) {

@@ -5,6 +5,7 @@
 #ifndef CVISOR_PKG_SENTRY_PLATFORM_SYSTRAP_FUTEX_H_
 #define CVISOR_PKG_SENTRY_PLATFORM_SYSTRAP_FUTEX_H_
 
+#include <errno.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -18,9 +19,10 @@ namespace cvisor::platform::systrap {
 inline void FutexWait(uint32_t* word, uint32_t value) {
   syscall(SYS_futex, word, FUTEX_WAIT, value, nullptr, nullptr, 0);
 }
-inline void FutexWaitFor(uint32_t* word, uint32_t value, int64_t ns) {
+// False if the time is over.
+inline bool FutexWaitFor(uint32_t* word, uint32_t value, int64_t ns) {
   const timespec timeout{ns / 1'000'000'000, ns % 1'000'000'000};
-  syscall(SYS_futex, word, FUTEX_WAIT, value, &timeout, nullptr, 0);
+  return syscall(SYS_futex, word, FUTEX_WAIT, value, &timeout, nullptr, 0) == 0 || errno != ETIMEDOUT;
 }
 // All: one sleeper that is meant, and those of the application that would take its wake-up away.
 inline void FutexWake(uint32_t* word) {

@@ -38,7 +38,11 @@ class SystrapPlatform : public Platform {
   const Options& options() const { return options_; }
   const Layout& layout() const { return layout_; }
   const HostProc& proc() const { return proc_; }
+  // Those that the sandbox may use; empty if unknown.
+  const cpu_set_t& cpus() const { return cpus_; }
   SpinShared& spin() { return spin_; }
+  // Never 0.
+  uint64_t NewId() { return last_id_.fetch_add(1, std::memory_order_relaxed) + 1; }
   // Longer copies are cheaper by process_vm_readv(2) than by a stub that spins.
   size_t quick_copy() const { return quick_copy_; }
   // A slab for a process with one thread.
@@ -64,8 +68,9 @@ class SystrapPlatform : public Platform {
   Options options_;
   Layout layout_;
   HostProc proc_;
-  cpu_set_t cpus_;  // that the sandbox may use; empty if unknown
+  cpu_set_t cpus_;
   SpinShared spin_;
+  std::atomic<uint64_t> last_id_{0};
   size_t quick_copy_ = 0;
   UserAddr min_user_address_ = 0;
   std::vector<std::byte> initial_xsave_;
@@ -73,6 +78,7 @@ class SystrapPlatform : public Platform {
   uint32_t mxcsr_mask_ = 0;
   uint32_t stub_features_ = 0;  // AGENT_HAS_*
   AddressSpace::Usage empty_usage_;
+  SlabPool slabs_;
   std::unique_ptr<Reaper> reaper_;
   Ref<StubProcess> template_;
   std::thread factory_;

@@ -9,7 +9,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
+#include "pkg/base/mutex.h"
 #include "pkg/base/result.h"
 #include "pkg/base/unique_fd.h"
 #include "pkg/sentry/platform/systrap/layout.h"
@@ -33,6 +35,9 @@ class Slab {
   Slab(const Slab&) = delete;
   Slab& operator=(const Slab&) = delete;
 
+  // As New() makes them: for another process. Nobody may map it any more but us. False if that failed.
+  bool Reset();
+
   int fd() const { return fd_.get(); }
   AgentPage& agent() { return *reinterpret_cast<AgentPage*>(base_ + SLAB_AGENT_OFFSET); }
   FutexPage& futexes() { return *reinterpret_cast<FutexPage*>(base_ + SLAB_FUTEX_OFFSET); }
@@ -48,6 +53,22 @@ class Slab {
 
   UniqueFd fd_;
   char* const base_;
+};
+
+// Slabs of processes that ended, for new ones: making and unmapping one costs a tenth of a fork, and unmapping
+// interrupts the other cores of the Sentry. Any thread.
+class SlabPool {
+ public:
+  // ENFILE, EMFILE, ENOMEM.
+  Result<std::unique_ptr<Slab>> Take();
+  // That no process maps any more.
+  void Give(std::unique_ptr<Slab> slab);
+
+ private:
+  static constexpr size_t kMax = 2;  // 40 KiB each
+
+  Mutex mu_;
+  std::vector<std::unique_ptr<Slab>> slabs_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace cvisor::platform::systrap

@@ -92,12 +92,14 @@ class SpinPolicy {
     return b;
   }
   bool spinning() const { return spinning_; }
+  uint64_t ticks_per_us() const { return shared_.ticks_per_us; }
   // Whether the two sides spin for each other now.
   bool Spins() const { return spinning_ && shared_.CoresToSpare(); }
 
  private:
   static constexpr uint64_t kMinSpinUs = 30, kMaxLatencyUs = 50, kMoveUs = 300;
-  static constexpr uint32_t kStart = 8, kForgive = 64, kMaxFailures = 8;
+  // To come onto two cores costs as much as some thirty hand-overs on one.
+  static constexpr uint32_t kStart = 32, kForgive = 64, kMaxFailures = 6;
 
   // Spinning ends when it was in vain more often than this once in kFailureCosts times.
   static constexpr int kStartCredit = 16, kMaxCredit = 256, kFailureCosts = 32;

@@ -109,7 +109,7 @@ TEST_F(SpinTest, FailuresMakeItHarderAndAreForgiven) {
   Events(10000, 1, true);
   EXPECT_TRUE(policy_.spinning());
   policy_.OnSleep();
-  EXPECT_LT(EventsToStart(), 20);
+  EXPECT_LT(EventsToStart(), 50);
 }
 
 TEST_F(SpinTest, OnlyWithCoresToSpare) {

@@ -241,8 +241,8 @@ struct FutexPage {
 struct AgentReply {
   uint32_t done; /* a futex: seq of the last batch carried out. A hint: the report counts */
   uint32_t reserved[15];
-  /* Results of mincore(2). */
-  uint8_t mincore[2048];
+  /* Results of mincore(2) and getrusage(2). */
+  uint8_t results[2048];
 };
 
 #define STUB_ASSERT_OFFSET(type, field, offset) \

@@ -17,9 +17,14 @@
 
 namespace cvisor::platform::systrap {
 
-StubProcess::StubProcess(std::unique_ptr<Slab> slab, pid_t pid, bool prepared)
-    : slab_(std::move(slab)), pid_(pid), agent_(*slab_, prepared) {
+StubProcess::StubProcess(SlabPool& slabs, std::unique_ptr<Slab> slab, pid_t pid, bool prepared)
+    : slabs_(slabs), slab_(std::move(slab)), pid_(pid), agent_(*slab_, prepared) {
   agent_.SetTid(pid);
+}
+
+StubProcess::~StubProcess() {
+  MutexLock lock(mu_);
+  if (reaped_) slabs_.Give(std::move(slab_));
 }
 
 void StubProcess::Kill() {

@@ -22,8 +22,8 @@ namespace cvisor::platform::systrap {
 
 class StubProcess : public RefCounted {
  public:
-  // `prepared`: its agent makes thread 0 first, see Agent.
-  StubProcess(std::unique_ptr<Slab> slab, pid_t pid, bool prepared);
+  // `prepared`: its agent makes thread 0 first, see Agent. The slab goes to `slabs` in the end.
+  StubProcess(SlabPool& slabs, std::unique_ptr<Slab> slab, pid_t pid, bool prepared);
 
   pid_t pid() const { return pid_; }
   Slab& slab() { return *slab_; }
@@ -42,12 +42,13 @@ class StubProcess : public RefCounted {
 
  private:
   friend class Reaper;
-  ~StubProcess() override = default;
+  ~StubProcess() override;
   // By the reaper, once.
   void OnDeath();
   void Reap() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
-  const std::unique_ptr<Slab> slab_;
+  SlabPool& slabs_;
+  std::unique_ptr<Slab> slab_;
   const pid_t pid_;
   Agent agent_;
   UniqueFd pidfd_;

@@ -129,6 +129,16 @@ void StubThread::Arrived() {
                     reinterpret_cast<const cpu_set_t*>(process_->slab().agent().cpus));
 }
 
+void StubThread::StayAt(const Home& home) {
+  if (home.cpu() == pinned_to_) return;
+  pinned_to_ = home.cpu();
+  if (home.held()) {
+    PinTo(tid_, home.cpu());
+  } else {
+    sched_setaffinity(tid_, sizeof(home.cpus()), &home.cpus());
+  }
+}
+
 void StubThread::Give(uint32_t command, bool elsewhere) {
   if (outstanding_ && !Finish()) return;
   if (elsewhere) MoveAway();
@@ -140,6 +150,8 @@ bool StubThread::SpinForTurn(uint64_t budget) {
   const uint64_t start = __rdtsc();
   while (Load(page_.state) < STATE_SENTRY) {
     if (__rdtsc() - start > budget) return false;
+    // Twice: each look takes the line away from the stub, which may be about to write to it.
+    _mm_pause();
     _mm_pause();
   }
   return true;
@@ -190,7 +202,7 @@ bool StubThread::Finish() {
   return !process_->dead();
 }
 
-bool StubThread::Await(SpinPolicy& spin) {
+bool StubThread::Await(SpinPolicy& spin, Home& home) {
   const uint64_t start = __rdtsc();
   const uint64_t budget = spin.SentryBudget();
   const bool spun = budget != 0 && SpinForTurn(budget);
@@ -210,17 +222,28 @@ bool StubThread::Await(SpinPolicy& spin) {
         // The state says so before the notification comes. If not, a kick took the stub out of its last call
         // while that was being answered, and it makes it again.
         if (Load(page_.state) < STATE_SENTRY) Answer();
-      } else {
+      } else if (!home.held()) {
         FutexWait(&page_.state, asleep);
         ++futex_sleeps_;
+      } else if (FutexWaitFor(&page_.state, asleep, Home::kPatienceNs)) {
+        ++futex_sleeps_;
+      } else {
+        home.Leave();
+        StayAt(home);
       }
     }
   }
   if (moving_) Arrived();
-  const uint64_t elapsed = __rdtsc() - start;
   if (spun) {
-    spin.OnEvent(elapsed, 0, true);
+    // It was within the budget, whatever it was: one look at the clock less.
+    spin.OnEvent(0, 0, true);
   } else {
+    const uint64_t elapsed = __rdtsc() - start;
+    const uint64_t patience = Home::kPatienceNs / 1000 * spin.ticks_per_us();
+    if (home.held() && elapsed > patience) [[unlikely]] {
+      home.Leave();
+      StayAt(home);
+    }
     // What the stub says of times is only a hint, but must not be nonsense.
     const uint64_t handed_over = __atomic_load_n(&page_.handed_over, __ATOMIC_RELAXED);
     const uint64_t ran = handed_over - __atomic_load_n(&page_.resumed, __ATOMIC_RELAXED);

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "pkg/sentry/platform/systrap/home.h"
 #include "pkg/sentry/platform/systrap/spin.h"
 #include "pkg/sentry/platform/systrap/stub_process.h"
 
@@ -44,7 +45,10 @@ class StubThread {
   // spin.
   void Give(uint32_t command, bool elsewhere);
   // Waits for the Sentry's turn. False if the process died, or was killed for what it wrote to the page.
-  bool Await(SpinPolicy& spin);
+  // Leaves the home if that takes long.
+  bool Await(SpinPolicy& spin, Home& home);
+  // Has the thread stay at home, if there is one, or go where the host likes.
+  void StayAt(const Home& home);
 
   // Whether nothing of an earlier command is under way, so that its arguments in the page are free.
   bool CanDoQuickly();
@@ -80,6 +84,7 @@ class StubThread {
   bool outstanding_ = false;
   uint32_t futex_sleeps_ = 0;
   bool moving_ = false;
+  int pinned_to_ = -1;
   uint64_t notification_ = 0;  // id of the one to be answered, or 0
 };
 

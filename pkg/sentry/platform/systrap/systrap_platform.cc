@@ -134,7 +134,7 @@ void SystrapPlatform::FactoryThread(std::string* error, Mutex* mu, CondVar* cv, 
 }
 
 Result<std::unique_ptr<Slab>> SystrapPlatform::NewSlab() {
-  ASSIGN_OR_RETURN(std::unique_ptr<Slab> slab, Slab::New());
+  ASSIGN_OR_RETURN(std::unique_ptr<Slab> slab, slabs_.Take());
   slab->thread(0).self = layout_.thread_page(0);
   slab->agent().features = stub_features_;
   memcpy(slab->agent().cpus, &cpus_, sizeof(cpus_));
@@ -145,7 +145,7 @@ Result<std::unique_ptr<Slab>> SystrapPlatform::NewSlab() {
 Result<Ref<StubProcess>> SystrapPlatform::ForkProcess(Agent& parent) {
   ASSIGN_OR_RETURN(std::unique_ptr<Slab> slab, NewSlab());
   ASSIGN_OR_RETURN(const pid_t pid, parent.Fork(*slab));
-  Ref<StubProcess> process(new StubProcess(std::move(slab), pid, /*prepared=*/true));
+  Ref<StubProcess> process(new StubProcess(slabs_, std::move(slab), pid, /*prepared=*/true));
   if (Status s = reaper_->Watch(*process); !s.ok()) {
     process->Discard();
     return s.error();

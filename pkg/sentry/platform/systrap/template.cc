@@ -197,7 +197,7 @@ std::string SystrapPlatform::MakeTemplate() {
   };
   auto text = MakeText(layout_);
   if (!text.ok()) return HostError("stub text", text.error());
-  auto slab = Slab::New();
+  auto slab = slabs_.Take();
   if (!slab.ok()) return HostError("slab", slab.error());
 
   const auto map = [](uint64_t addr, size_t size, int prot, int fd, off_t offset) {
@@ -214,7 +214,7 @@ std::string SystrapPlatform::MakeTemplate() {
   }
   const Errno error = HostErrno();
   if (pid < 0) return HostError("first stub process", error);
-  template_ = Ref<StubProcess>(new StubProcess(std::move(*slab), pid, /*prepared=*/false));
+  template_ = Ref<StubProcess>(new StubProcess(slabs_, std::move(*slab), pid, /*prepared=*/false));
   if (Status s = reaper_->Watch(*template_); !s.ok()) {
     template_->Release();
     return HostError("pidfd_open", s.error());
@@ -243,11 +243,12 @@ std::string SystrapPlatform::EmptyTemplate(Agent& agent, const std::vector<HostM
     __user_cap_header_struct cap_header;
     __user_cap_data_struct no_caps[2];
     KernelSigaction action;
+    stack_t no_stack;
   };
   AgentReply& reply = template_->slab().reply();
-  auto& parameters = *reinterpret_cast<Parameters*>(reply.mincore);
-  static_assert(sizeof(Parameters) <= sizeof(reply.mincore));
-  const uint64_t there = layout_.slab() + SLAB_REPLY_OFFSET + offsetof(AgentReply, mincore);
+  auto& parameters = *reinterpret_cast<Parameters*>(reply.results);
+  static_assert(sizeof(Parameters) <= sizeof(reply.results));
+  const uint64_t there = layout_.slab() + SLAB_REPLY_OFFSET + offsetof(AgentReply, results);
   parameters = {};
   strcpy(parameters.name, "runsc-stub");
   parameters.cap_header = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -257,6 +258,8 @@ std::string SystrapPlatform::EmptyTemplate(Agent& agent, const std::vector<HostM
   parameters.action = {layout_.at(stub_offset::StubSignalEntry),
                        SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART | 0x04000000 /*SA_RESTORER*/,
                        layout_.at(stub_offset::StubRestorer), 0};
+
+  parameters.no_stack.ss_flags = SS_DISABLE;
 
   std::vector<AgentOp> ops;
   const auto at = [there](size_t offset) { return there + offset; };
@@ -268,6 +271,8 @@ std::string SystrapPlatform::EmptyTemplate(Agent& agent, const std::vector<HostM
   }
   ops.push_back(Op(SYS_rt_sigprocmask, SIG_SETMASK, at(offsetof(Parameters, blocked)), 0,
                    sizeof(uint64_t)));
+  // This thread may have one, in memory that is about to go: sanitizers give it to each.
+  ops.push_back(Op(SYS_sigaltstack, at(offsetof(Parameters, no_stack))));
   ops.push_back(Op(SYS_capset, at(offsetof(Parameters, cap_header)),
                    at(offsetof(Parameters, no_caps))));
   ops.push_back(Op(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1));

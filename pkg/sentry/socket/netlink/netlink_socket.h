@@ -34,10 +34,12 @@ class NetlinkSocket final : public Socket {
   EventMask Readiness(EventMask mask) override;
   WaitQueue* wait_queue() override { return &queue_; }
 
+  // A datagram of the kernel's own. ENOBUFS if too many wait already.
+  Status Push(std::string datagram);
+
  private:
   // The socket's number; chosen now if it has none.
   uint32_t Port(const SocketCaller& caller);
-  Status Push(std::string datagram);
   Status Answer(const Message& request, uint32_t port);
 
   WaitQueue queue_;

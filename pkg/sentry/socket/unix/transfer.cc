@@ -27,18 +27,6 @@ bool SameCredentials(const std::optional<ucred>& a, const std::optional<ucred>& 
   return !a.has_value() || (a->pid == b->pid && a->uid == b->uid && a->gid == b->gid);
 }
 
-// What SCM_CREDENTIALS may claim.
-Status CheckClaim(const SocketCaller& caller, const ucred& claim) {
-  const Credentials& c = *caller.creds;
-  const bool uid_ok = claim.uid == c.ruid || claim.uid == c.euid || claim.uid == c.suid;
-  const bool gid_ok = claim.gid == c.rgid || claim.gid == c.egid || claim.gid == c.sgid;
-  if ((claim.pid != caller.pid && !c.HasCap(CAP_SYS_ADMIN)) || (!uid_ok && !c.HasCap(CAP_SETUID)) ||
-      (!gid_ok && !c.HasCap(CAP_SETGID))) {
-    return Errno::kEPERM;
-  }
-  return OkStatus();
-}
-
 }  // namespace
 
 MessagePtr Message::New(size_t capacity) {
@@ -56,9 +44,6 @@ void DeleteMessage::operator()(Message* m) const {
 Result<size_t> Endpoint::Send(const SocketCaller& caller, IoSource& src, SendArgs& args) {
   if ((args.flags & MSG_OOB) != 0) return Errno::kEOPNOTSUPP;
   if (args.control.rights.size() > kMaxRights) return Errno::kEINVAL;
-  if (args.control.credentials.has_value()) {
-    RETURN_IF_ERROR(CheckClaim(caller, *args.control.credentials));
-  }
   return type_ == SOCK_STREAM ? SendStream(caller, src, args) : SendDatagram(caller, src, args);
 }
 
