@@ -20,6 +20,7 @@ build=(
 test=(
   busybox-static debootstrap procps vim-tiny less
   gcc g++ make git perl python3 nodejs golang-go openjdk-17-jdk-headless gdb strace
+  docker.io containerd podman runc iproute2 iptables
 )
 
 # For working on cvisor: the other compiler, formatting, debugging.

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <memory>
@@ -19,10 +18,12 @@
 #include "pkg/sentry/platform/ptrace/ptrace_platform.h"
 #include "pkg/sentry/platform/systrap/systrap_platform.h"
 #include "runsc/boot/crash.h"
+#include "runsc/boot/debug.h"
 #include "runsc/boot/guest_process.h"
 #include "runsc/boot/mounts.h"
 #include "runsc/boot/process.h"
 #include "runsc/boot/registrations.h"
+#include "runsc/boot/resources.h"
 #include "runsc/boot/server.h"
 #include "runsc/config/config.h"
 #include "runsc/config/flags.h"
@@ -59,7 +60,7 @@ class Sandbox {
     server->InitEnded(status);
     // The PID namespace takes everything that is left with it. Whoever waits for this process, as engines do,
     // learns how init ended.
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    return ExitCodeOf(status);
   }
 
  private:
@@ -72,10 +73,12 @@ class Sandbox {
                                      error)};
     }
     dispatcher_ = NewDispatcher(config_);
+    SetCgroupFiles(config_.cgroup());
+    ApplyResources(config_.container().resources());
     kernel::Kernel::Options options;
     options.platform = std::move(platform);
     options.dispatcher = dispatcher_.get();
-    options.cpus = config_.host_cpus();
+    options.cpus = ContainerCpus();
     options.host_pids = config_.host_pids();
     kernel_ = std::make_unique<kernel::Kernel>(std::move(options));
     RegisterEverything(*kernel_);
@@ -86,6 +89,7 @@ class Sandbox {
     if (!mounts.ok()) return mounts.failure();
     container_ = kernel_->CreateContainer(c.id(), *mounts, (*mounts)->Root(), c.hostname());
     if (!c.domainname().empty()) container_->uts()->set_domainname(c.domainname());
+    RUNSC_RETURN_IF_FAILED(ApplySysctls(c, *container_));
     if (c.has_seccomp()) {
       auto filter = ToSeccompFilter(c.seccomp());
       if (!filter.ok()) return filter.failure();
@@ -155,6 +159,7 @@ int Main(const std::vector<std::string>& args) {
   if (config->controlling_console()) Server::BlockWindowSignals();
   SetLogDestination(config->log_fd(), static_cast<LogLevel>(config->log_level()));
   InstallCrashHandlers(config->log_fd());
+  PrepareDebugging(config->log_fd());
   LogInfo("cvisor %s: sandbox of container %s, platform %s, network %s", kVersion,
           config->container().id(), config->platform(), config->network());
   if (config->network() == "sandbox") {

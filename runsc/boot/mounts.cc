@@ -9,11 +9,13 @@
 
 #include "pkg/base/log.h"
 #include "pkg/base/unique_fd.h"
+#include "pkg/sentry/fs/cgroup/filesystem.h"
 #include "pkg/sentry/fs/dev/devices.h"
 #include "pkg/sentry/fs/host/filesystem.h"
 #include "pkg/sentry/fs/mqueue/filesystem.h"
 #include "pkg/sentry/fs/overlay/filesystem.h"
 #include "pkg/sentry/fs/proc/filesystem.h"
+#include "pkg/sentry/resources/resources.h"
 
 namespace cvisor::runsc::boot {
 namespace {
@@ -110,9 +112,18 @@ class Mounter {
     }
     auto tree = Open(ctx, m);
     if (!tree.ok()) return Fail(what, tree.error());
-    auto mounted = ns_->MountAt(*at, tree->fs, vfs::Dentry::NewRoot(tree->root), m.flags() & kMountFlags,
+    unsigned long flags = m.flags() & kMountFlags;
+    if (IsV1Cgroup(m)) flags &= ~static_cast<unsigned long>(MS_RDONLY);  // until it is filled
+    auto mounted = ns_->MountAt(*at, tree->fs, vfs::Dentry::NewRoot(tree->root), flags,
                                 m.source().empty() ? m.type() : m.source());
     if (!mounted.ok()) return Fail(what, mounted.error());
+    if (!IsV1Cgroup(m)) return {};
+    if (auto s = MountV1Cgroups(m.destination(), m.flags() & kMountFlags); !s.ok()) {
+      return Fail(what, s.error());
+    }
+    if (auto s = ns_->Remount(ns_->FollowMounts(*at), m.flags() & kMountFlags); !s.ok()) {
+      return Fail(what, s.error());
+    }
     return {};
   }
 
@@ -149,14 +160,38 @@ class Mounter {
       return MakeFileSystem(ctx, "tmpfs", "dev", flags & ~static_cast<unsigned long>(MS_RDONLY),
                             m.data());
     }
-    auto fs = MakeFileSystem(ctx, m.type(), m.source(), flags, m.data());
-    const bool stub = m.type() == "cgroup" || m.type() == "cgroup2";
-    if (!fs.ok() && fs.error() == Errno::kENODEV && stub) {
-      // Nothing in it is better than failing the container, for what is not built yet.
-      LogWarning("%s: no such file system yet: an empty directory instead", m.destination());
-      return MakeFileSystem(ctx, "tmpfs", m.type(), flags, "mode=755");
+    if (IsV1Cgroup(m)) return MakeFileSystem(ctx, "tmpfs", "cgroup", 0, "mode=755");
+    if (m.type() == "cgroup" || m.type() == "cgroup2") {
+      return Ref<vfs::FileSystem>(MakeRef<fs::cgroup::FileSystem>(kernel_, ""));
     }
-    return fs;
+    return MakeFileSystem(ctx, m.type(), m.source(), flags, m.data());
+  }
+
+  // Engines write "cgroup" for what the host has, v1 or v2.
+  bool IsV1Cgroup(const control::Mount& m) const {
+    return m.type() == "cgroup" && SandboxResources().cgroup_v1;
+  }
+
+  // The hierarchies below the directory of a v1 mount.
+  Status MountV1Cgroups(const std::string& directory, unsigned long flags) {
+    const vfs::WalkContext ctx = RootContext(ns_, creds_);
+    for (const std::string controllers : fs::cgroup::V1Hierarchies()) {
+      const std::string path = directory + "/" + controllers;
+      RETURN_IF_ERROR(MakePath(ctx, path, /*last_is_file=*/false));
+      ASSIGN_OR_RETURN(const vfs::Path at, vfs::Walk(ctx, path));
+      auto fs = MakeRef<fs::cgroup::FileSystem>(kernel_, controllers);
+      ASSIGN_OR_RETURN(auto root, fs->Root());
+      RETURN_IF_ERROR(
+          ns_->MountAt(at, fs, vfs::Dentry::NewRoot(root), flags, "cgroup"));
+      // Each controller has a name of its own, too.
+      for (size_t from = 0; controllers.find(',') != std::string::npos && from < controllers.size();) {
+        const size_t comma = std::min(controllers.find(',', from), controllers.size());
+        RETURN_IF_ERROR(vfs::MakeSymlink(
+            ctx, controllers, directory + "/" + controllers.substr(from, comma - from)));
+        from = comma + 1;
+      }
+    }
+    return OkStatus();
   }
 
   // Both are requests to hide what may not be there.
@@ -237,7 +272,8 @@ Outcome<Ref<vfs::MountNamespace>> MountRoot(const control::Container& config,
                                             const CredsRef& creds) {
   const control::Root& root = config.root();
   const std::string what = "mounting the root " + root.source();
-  auto fs = OpenHostTree(root.fd(), root.readonly(), root.shared(), root.overlay(), creds,
+  // Not read-only for the file system: mount points are made in it. The mount will be.
+  auto fs = OpenHostTree(root.fd(), /*readonly=*/false, root.shared(), root.overlay(), creds,
                          root.source());
   if (!fs.ok()) return Fail(what, fs.error());
   auto inode = (*fs)->Root();

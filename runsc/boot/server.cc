@@ -15,6 +15,9 @@
 #include "pkg/base/log.h"
 #include "pkg/sentry/control/message_file.h"
 #include "pkg/sentry/kernel/thread_group.h"
+#include "runsc/boot/debug.h"
+#include "runsc/boot/process_list.h"
+#include "runsc/boot/resources.h"
 #include "runsc/config/outcome.h"
 
 namespace cvisor::runsc::boot {
@@ -24,6 +27,15 @@ control::Message ExitedMessage(int status) {
   control::Message message;
   message.mutable_exited()->set_wait_status(status);
   return message;
+}
+
+Status WriteAll(const UniqueFd& fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t n = write(fd.get(), text.data(), text.size());
+    if (n < 0) return static_cast<Errno>(errno);
+    text.remove_prefix(static_cast<size_t>(n));
+  }
+  return OkStatus();
 }
 
 // Numbers of descriptors in place of indexes; each is handed on once. False if there is no such
@@ -109,11 +121,12 @@ void Server::Serve(const ChannelRef& channel) {
     const auto got = channel->Receive(&request, &descriptors);
     if (!got.ok() || !*got) return;
     if (request.has_exec()) return ServeExec(channel, std::move(descriptors));
-    Handle(channel, request);
+    Handle(channel, request, descriptors);
   }
 }
 
-void Server::Handle(const ChannelRef& channel, const control::Request& request) {
+void Server::Handle(const ChannelRef& channel, const control::Request& request,
+                    const std::vector<UniqueFd>& descriptors) {
   Errno error = Errno::kOk;
   control::Message message;
   if (request.has_signal()) {
@@ -130,11 +143,14 @@ void Server::Handle(const ChannelRef& channel, const control::Request& request) 
       std::erase_if(waiters_, [](const auto& weak) { return weak.expired(); });
       waiters_.push_back(channel);
     }
+  } else if (request.has_update()) {
+    ApplyResources(request.update().resources());
   } else if (request.has_processes()) {
-    MutexLock lock(kernel_.task_mutex());
-    for (kernel::ThreadGroup* tg : container_->pid_ns()->ThreadGroups()) {
-      message.mutable_response()->add_pids(tg->IdIn(*container_->pid_ns()));
-    }
+    ListProcesses(kernel_, *container_, message.mutable_response());
+  } else if (request.has_debug()) {
+    const auto text = Debug(kernel_, request.debug());
+    error = text.error();
+    if (text.ok() && !descriptors.empty()) error = WriteAll(descriptors[0], *text).error();
   } else {
     error = Errno::kENOSYS;
   }
@@ -151,9 +167,21 @@ Errno Server::Signal(const control::SignalRequest& request) {
     started = started_;
   }
   // Nothing of init runs yet that a signal could end: the sandbox ends in its place.
-  if (!started && (request.signal() == SIGKILL || request.signal() == SIGTERM)) {
+  const bool to_process = request.target() == control::SignalRequest::PROCESS && request.pid() != 1;
+  if (!started && !to_process && (request.signal() == SIGKILL || request.signal() == SIGTERM)) {
     InitEnded(request.signal());
     _exit(128 + request.signal());
+  }
+  if (request.target() == control::SignalRequest::PROCESS) {
+    Ref<kernel::ThreadGroup> target;
+    {
+      MutexLock lock(kernel_.task_mutex());
+      for (kernel::ThreadGroup* tg : container_->pid_ns()->ThreadGroups()) {
+        if (tg->IdIn(*container_->pid_ns()) == request.pid()) target = Ref<kernel::ThreadGroup>(tg);
+      }
+    }
+    if (request.signal() < 0 || request.signal() > 64) return Errno::kEINVAL;
+    return target == nullptr ? Errno::kESRCH : kernel_.SignalProcess(*target, request.signal()).error();
   }
   return init_.Signal(request).error();
 }

@@ -47,7 +47,8 @@ class Server {
 
   void Accept(const UniqueFd& socket);
   void Serve(const ChannelRef& channel);
-  void Handle(const ChannelRef& channel, const control::Request& request);
+  void Handle(const ChannelRef& channel, const control::Request& request,
+              const std::vector<UniqueFd>& descriptors);
   void ServeExec(const ChannelRef& channel, std::vector<UniqueFd> descriptors);
   Errno Signal(const control::SignalRequest& request);
 

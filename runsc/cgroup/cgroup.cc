@@ -139,7 +139,12 @@ int64_t HostPids(int64_t n) { return n * 3 + 128; }
 
 }  // namespace
 
-Outcome<Cgroup> Cgroup::Create(const std::string& path, bool systemd) {
+bool HostHasV1() {
+  const auto hierarchies = Hierarchies();
+  return !hierarchies.empty() && !hierarchies[0].controllers.empty();
+}
+
+Outcome<Cgroup> Cgroup::Create(const std::string& path, bool systemd, const Announce& announce) {
   std::string from_root = path;
   if (systemd) {
     auto expanded = SystemdPath(path);
@@ -147,18 +152,23 @@ Outcome<Cgroup> Cgroup::Create(const std::string& path, bool systemd) {
     from_root = *expanded;
   }
   const auto own = OwnCgroups();
-  std::vector<std::string> dirs;
-  for (const Hierarchy& h : Hierarchies()) {
+  std::vector<std::string> dirs, paths;
+  const std::vector<Hierarchy> hierarchies = Hierarchies();
+  for (const Hierarchy& h : hierarchies) {
     std::string below = from_root;
     if (below.empty() || below[0] != '/') {
       const auto it = own.find(h.controllers);
       below = (it == own.end() ? "" : it->second) + "/" + below;
     }
-    if (auto made = MakeDirs(h, below); !made.ok()) {
+    paths.push_back(below);
+    dirs.push_back(h.mount + below);
+  }
+  RUNSC_RETURN_IF_FAILED(announce(dirs));
+  for (size_t i = 0; i < hierarchies.size(); ++i) {
+    if (auto made = MakeDirs(hierarchies[i], paths[i]); !made.ok()) {
       Cgroup(dirs).Remove();
       return made.failure();
     }
-    dirs.push_back(h.mount + below);
   }
   return Cgroup(std::move(dirs));
 }
@@ -168,6 +178,14 @@ std::string Cgroup::Find(const char* file) const {
     if (access((dir + "/" + file).c_str(), F_OK) == 0) return dir + "/" + file;
   }
   return "";
+}
+
+UniqueFd Cgroup::Open(std::initializer_list<const char*> files) const {
+  for (const char* file : files) {
+    const std::string path = Find(file);
+    if (!path.empty()) return UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  }
+  return UniqueFd();
 }
 
 Outcome<void> Cgroup::Write(const char* file, const std::string& value) const {
@@ -292,22 +310,50 @@ void Cgroup::Kill() const {
 
 Stats Cgroup::ReadStats() const {
   Stats s;
-  if (Find("cpu.stat").empty() || !Find("cpuacct.usage").empty()) {
-    s.cpu_usage_ns = Read("cpuacct.usage");
+  const auto cpu = ReadTable("cpu.stat");
+  const auto value = [](const std::map<std::string, uint64_t>& table, const char* key) {
+    const auto it = table.find(key);
+    return it == table.end() ? 0 : it->second;
+  };
+  s.periods = value(cpu, "nr_periods");
+  s.throttled_periods = value(cpu, "nr_throttled");
+  if (Find("cpuacct.usage").empty()) {
+    s.cpu_ns = value(cpu, "usage_usec") * 1000;
+    s.cpu_user_ns = value(cpu, "user_usec") * 1000;
+    s.cpu_system_ns = value(cpu, "system_usec") * 1000;
+    s.throttled_ns = value(cpu, "throttled_usec") * 1000;
   } else {
-    std::istringstream in(ReadText(Find("cpu.stat")));
-    std::string key;
-    for (uint64_t value; in >> key >> value;) {
-      if (key == "usage_usec") s.cpu_usage_ns = value * 1000;
-    }
+    const auto ticks = ReadTable("cpuacct.stat");
+    const uint64_t ns_per_tick = 1000000000 / static_cast<uint64_t>(sysconf(_SC_CLK_TCK));
+    s.cpu_ns = Read("cpuacct.usage");
+    s.cpu_user_ns = value(ticks, "user") * ns_per_tick;
+    s.cpu_system_ns = value(ticks, "system") * ns_per_tick;
+    s.throttled_ns = value(cpu, "throttled_time");
   }
-  const bool v1 = !Find("memory.usage_in_bytes").empty();
-  s.memory_usage = Read(v1 ? "memory.usage_in_bytes" : "memory.current");
-  s.memory_max_usage = Read(v1 ? "memory.max_usage_in_bytes" : "memory.peak");
-  s.memory_limit = Read(v1 ? "memory.limit_in_bytes" : "memory.max");
-  s.pids = Read("pids.current");
-  s.pids_limit = Read("pids.max");
+  s.memory_stat = ReadTable("memory.stat");
+  if (!Find("memory.usage_in_bytes").empty()) {
+    s.memory = {Read("memory.limit_in_bytes"), Read("memory.usage_in_bytes"),
+                Read("memory.max_usage_in_bytes"), Read("memory.failcnt")};
+    s.swap = {Read("memory.memsw.limit_in_bytes"), Read("memory.memsw.usage_in_bytes"),
+              Read("memory.memsw.max_usage_in_bytes"), Read("memory.memsw.failcnt")};
+    s.cache = value(s.memory_stat, "cache");
+  } else {
+    s.memory = {Read("memory.max"), Read("memory.current"), Read("memory.peak"),
+                value(ReadTable("memory.events"), "max")};
+    s.swap = {Read("memory.swap.max"), Read("memory.swap.current"), Read("memory.swap.peak"), 0};
+    s.cache = value(s.memory_stat, "file");
+  }
   return s;
+}
+
+std::map<std::string, uint64_t> Cgroup::ReadTable(const char* file) const {
+  std::map<std::string, uint64_t> table;
+  const std::string path = Find(file);
+  if (path.empty()) return table;
+  std::istringstream in(ReadText(path));
+  std::string key;
+  for (uint64_t value; in >> key >> value;) table[key] = value;
+  return table;
 }
 
 }  // namespace cvisor::runsc::cgroup

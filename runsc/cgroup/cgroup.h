@@ -10,17 +10,30 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <map>
 #include <string>
 #include <vector>
 
+#include "pkg/base/unique_fd.h"
 #include "runsc/config/outcome.h"
 #include "runsc/spec/spec.h"
 
 namespace cvisor::runsc::cgroup {
 
+// Are there v1 hierarchies?
+bool HostHasV1();
+
+struct MemoryCounter {
+  uint64_t limit = 0, usage = 0, max = 0, failures = 0;
+};
 struct Stats {
-  uint64_t cpu_usage_ns = 0, memory_usage = 0, memory_max_usage = 0, memory_limit = 0, pids = 0,
-           pids_limit = 0;
+  uint64_t cpu_ns = 0, cpu_user_ns = 0, cpu_system_ns = 0;
+  uint64_t periods = 0, throttled_periods = 0, throttled_ns = 0;
+  MemoryCounter memory, swap;
+  uint64_t cache = 0;
+  std::map<std::string, uint64_t> memory_stat;  // as the host has it
 };
 
 class Cgroup {
@@ -30,7 +43,9 @@ class Cgroup {
 
   // Makes the directories. `path` is cgroupsPath: absolute: from the root of each hierarchy;
   // relative: below our own cgroup; with `systemd`, "slice:prefix:name".
-  static Outcome<Cgroup> Create(const std::string& path, bool systemd);
+  // `announce` is told their names before: whoever is killed in between leaves a note of them.
+  using Announce = std::function<Outcome<void>(const std::vector<std::string>& dirs)>;
+  static Outcome<Cgroup> Create(const std::string& path, bool systemd, const Announce& announce);
 
   Outcome<void> Set(const spec::Resources& resources) const;
   Outcome<void> Add(pid_t pid) const;
@@ -46,6 +61,9 @@ class Cgroup {
   std::vector<pid_t> Processes() const;
   Stats ReadStats() const;
 
+  // The first of these files that there is, for reading; invalid if there is none.
+  UniqueFd Open(std::initializer_list<const char*> files) const;
+
   const std::vector<std::string>& dirs() const { return dirs_; }
 
  private:
@@ -53,6 +71,8 @@ class Cgroup {
   std::string Find(const char* file) const;
   Outcome<void> Write(const char* file, const std::string& value) const;
   uint64_t Read(const char* file) const;
+  // Of lines "key value".
+  std::map<std::string, uint64_t> ReadTable(const char* file) const;
 
   std::vector<std::string> dirs_;
 };

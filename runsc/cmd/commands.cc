@@ -12,6 +12,10 @@ constexpr CommandInfo kCommands[] = {
      "The pid file names the sandbox, which becomes a child of our parent or of a subreaper, and which\n"
      "ends with the container's exit code; 128+N when signal N ended it.\n",
      NewCreate},
+    {"debug", "[flags] ID", "look into a running sandbox, or change what it logs",
+     "With --strace, calls that the systrap platform answers in the process itself are seen only if the\n"
+     "container was created with --strace.\n",
+     NewDebug},
     {"delete", "[flags] ID...", "remove what is left of a container", "", NewDelete},
     {"do", "[flags] [--] CMD [ARGS...]", "run a command in a sandbox, on the host's files",
      "The host's root directory appears read-only under an overlay in memory: whatever the command\n"
@@ -28,12 +32,18 @@ constexpr CommandInfo kCommands[] = {
     {"help", "[COMMAND | syscalls [--format=text|json]]", "explain a command",
      "`runsc help syscalls` prints the table of system calls and how far each is supported.\n",
      NewHelp},
+    {"install", "[flags] [-- FLAGS...]", "add this runsc to Docker's daemon.json, with FLAGS for each start", "",
+     NewInstall},
     {"kill", "[flags] ID [SIGNAL]", "send a signal, by name or number, to a container's init [TERM]", "",
      NewKill},
     {"list", "[flags]", "print the containers", "", NewList},
     {"pause", "ID", "stop a container's processes, by the freezer of its cgroup", "", NewPause},
-    {"ps", "[flags] ID [PS OPTIONS]", "print the host processes of a container",
-     "These are the Sentry and its stubs. `json` gives their numbers.\n", NewPs},
+    {"platforms", "", "print the platforms that --platform may name", "", NewPlatforms},
+    {"ps", "[flags] ID [PS OPTIONS]", "print the processes of a container",
+     "The table has them as they number themselves. `json`, which engines ask for, has the stubs that run them,\n"
+     "by the host's numbers (and stubs that wait for a process); further arguments are for ps(1), which prints\n"
+     "those.\n",
+     NewPs},
     {"resume", "ID", "let them go on", "", NewResume},
     {"run", "[flags] ID", "create and start the container of a bundle, and wait for it",
      "The exit code is the container's; 128+N when signal N ended it. Writes to the root file system\n"
@@ -42,6 +52,7 @@ constexpr CommandInfo kCommands[] = {
     {"spec", "[flags] [-- ARGS...]", "write a config.json to start from", "", NewSpec},
     {"start", "ID...", "run a container that was created", "", NewStart},
     {"state", "ID", "print the state of a container, as JSON", "", NewState},
+    {"uninstall", "[flags]", "remove it from there", "", NewUninstall},
     {"update", "[flags] ID", "change the limits of a container's cgroup", "", NewUpdate},
     {"version", "", "print the version", "", NewVersion},
     {"wait", "ID", "wait for a container's end and print its exit code, as JSON", "", NewWait},

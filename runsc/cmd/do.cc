@@ -149,7 +149,7 @@ class Do : public Command {
     root->set_source(root_);
     // Never the host's files themselves, whatever --overlay2 says.
     root->set_overlay(true);
-    root->set_shared(config.file_access == "shared");
+    root->set_shared(config.shared_root(/*writable_layer=*/false));
     start->descriptors.push_back(std::move(fd));
     return {};
   }

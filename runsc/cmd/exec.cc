@@ -13,7 +13,6 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -21,6 +20,7 @@
 #include "pkg/sentry/control/message_file.h"
 #include "runsc/cmd/command.h"
 #include "runsc/container/container.h"
+#include "runsc/container/guest_process.h"
 #include "runsc/sandbox/control_socket.h"
 #include "runsc/sandbox/sandbox.h"
 #include "runsc/sandbox/stdio.h"
@@ -74,11 +74,18 @@ class Exec : public Command {
     control::ExecConfig exec;
     RUNSC_RETURN_IF_FAILED(
         FillProcess(dir, {args.begin() + 1, args.end()}, exec.mutable_process()));
+    if (!config.net_raw) container::DropRawNetwork(exec.mutable_process());
     if (!detach_) exec.mutable_process()->set_ignored_signals(ignored);
     RUNSC_RETURN_IF_FAILED(FillStdio(exec.mutable_process()->terminal(), exec.mutable_stdio()));
     auto channel = sandbox::ConnectIn(dir);
     if (!channel.ok()) return channel.failure();
-    RUNSC_RETURN_IF_FAILED(StartProcess(*channel, exec));
+    auto started = container::StartProcess(*channel, exec, packet_fds_);
+    if (!started.ok()) {
+      return Failure{"exec failed: unable to start container process: " + started.failure().message};
+    }
+    if (!internal_pid_file_.empty()) {
+      RUNSC_RETURN_IF_FAILED(container::WritePidFile(internal_pid_file_, *started));
+    }
     if (detach_) return Detach(*channel);
     if (!pid_file_.empty()) RUNSC_RETURN_IF_FAILED(container::WritePidFile(pid_file_, getpid()));
     return Follow(*channel);
@@ -204,32 +211,6 @@ class Exec : public Command {
     return static_cast<int>(packet_fds_.size());
   }
 
-  Outcome<void> StartProcess(control::Channel& channel, const control::ExecConfig& exec) {
-    auto file = control::WriteFile(exec);
-    if (!file.ok())
-      return FailureFromErrno("the process's configuration", static_cast<int>(file.error()));
-    std::vector<int> fds = {file->get()};
-    fds.insert(fds.end(), packet_fds_.begin(), packet_fds_.end());
-    control::Request request;
-    request.mutable_exec();
-    if (auto s = channel.Send(request, fds); !s.ok()) {
-      return FailureFromErrno("asking the sandbox", static_cast<int>(s.error()));
-    }
-    control::Message message;
-    const auto got = channel.Receive(&message);
-    if (!got.ok() || !*got) return Failure{"cannot exec in a stopped container"};
-    if (message.has_start_failed()) {
-      return Failure{
-          "exec failed: unable to start container process: " + message.start_failed().message(),
-          kExitFailure};
-    }
-    if (!message.has_started()) return Failure{"the sandbox sent an unexpected message"};
-    if (!internal_pid_file_.empty()) {
-      return container::WritePidFile(internal_pid_file_, message.started().pid());
-    }
-    return {};
-  }
-
   Outcome<int> Detach(control::Channel& channel) {
     const pid_t pid = fork();
     if (pid < 0) return FailureFromErrno("fork", errno);
@@ -265,7 +246,7 @@ class Exec : public Command {
     }
     auto status = sandbox::Attach(channel, console_socket_.empty() ? stream_ : none, options);
     if (!status.ok()) return status.failure();
-    return WIFSIGNALED(*status) ? 128 + WTERMSIG(*status) : WEXITSTATUS(*status);
+    return ExitCodeOf(*status);
   }
 
   std::string process_file_, cwd_, user_, pid_file_, internal_pid_file_, console_socket_,

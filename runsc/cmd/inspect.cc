@@ -84,21 +84,55 @@ class Ps : public Command {
 
   Outcome<int> Run(const Config& config, const std::vector<std::string>& args) override {
     if (args.empty()) return Failure{"ps: needs a container id; see runsc help ps"};
-    auto record = container::State::Read(container::StateRoot(config), args[0]);
+    const std::string root = container::StateRoot(config);
+    auto record = container::State::Read(root, args[0]);
     if (!record.ok()) return record.failure();
-    std::vector<pid_t> pids = cgroup::Cgroup(record->cgroups).Processes();
-    if (pids.empty() && record->SandboxAlive()) pids.push_back(record->pid);
+    if (!record->SandboxAlive()) return Failure{"container not running"};
     if (format_ == "json") {
-      Print(Json(pids));
+      Print(Json(HostPids(*record)));
       return 0;
     }
-    return Table(pids, {args.begin() + 1, args.end()});
+    if (args.size() > 1) return HostTable(HostPids(*record), {args.begin() + 1, args.end()});
+    if (record->Status() == "paused") return Failure{"the container is paused: resume it first"};
+    control::Request request;
+    request.mutable_processes();
+    auto response = container::Ask(root + "/" + args[0], request);
+    if (!response.ok()) return response.failure();
+    PrintTable(*response);
+    return 0;
   }
 
  private:
+  // Stubs, as the host numbers them: not the Sentry.
+  static std::vector<pid_t> HostPids(const container::Record& record) {
+    std::vector<pid_t> pids = cgroup::Cgroup(record.cgroups).Processes();
+    std::erase(pids, record.pid);
+    if (pids.empty()) pids.push_back(record.pid);
+    return pids;
+  }
+
+  static void PrintTable(const control::Response& response) {
+    std::printf("%-8s %7s %7s %3s %-5s %-8s %8s %s\n", "UID", "PID", "PPID", "C", "STIME", "TTY", "TIME",
+                "CMD");
+    for (const auto& p : response.processes()) {
+      const time_t start = time(nullptr) - p.age_ms() / 1000;
+      char started[16] = "";
+      tm t;
+      if (localtime_r(&start, &t) != nullptr) strftime(started, sizeof(started), "%H:%M", &t);
+      const uint64_t seconds = p.cpu_ns() / 1000000000;
+      char used[32];
+      std::snprintf(used, sizeof(used), "%02lu:%02lu:%02lu", seconds / 3600, seconds / 60 % 60,
+                    seconds % 60);
+      const uint64_t percent =
+          p.age_ms() <= 0 ? 0 : p.cpu_ns() / 10000 / static_cast<uint64_t>(p.age_ms());
+      std::printf("%-8u %7d %7d %3lu %-5s %-8s %8s %s\n", p.uid(), p.pid(), p.ppid(), percent, started,
+                  "?", used, p.command().c_str());
+    }
+  }
+
   // As runc: the host's ps(1), and of its lines those of the container.
-  static Outcome<int> Table(const std::vector<pid_t>& pids, std::vector<std::string> options) {
-    if (options.empty()) options = {"-ef"};
+  static Outcome<int> HostTable(const std::vector<pid_t>& pids,
+                                const std::vector<std::string>& options) {
     std::string command = "ps";
     for (const std::string& option : options) {
       command += " '";
@@ -146,7 +180,14 @@ class Events : public Command {
         if (printed_) return 0;
         return Failure{"container with id " + args[0] + " is not running"};
       }
-      PrintStats(args[0], cgroup::Cgroup(record->cgroups).ReadStats());
+      if (record->Status() == "paused") return Failure{"the container is paused: resume it first"};
+      control::Request request;
+      request.mutable_processes();
+      auto response = container::Ask(root + "/" + args[0], request);
+      // It may have ended just now.
+      if (!response.ok() && !record->SandboxAlive()) continue;
+      if (!response.ok()) return response.failure();
+      PrintStats(args[0], cgroup::Cgroup(record->cgroups).ReadStats(), *response);
       std::fflush(stdout);
       printed_ = true;
       if (stats_) return 0;
@@ -171,15 +212,31 @@ class Events : public Command {
     return "";
   }
 
-  static void PrintStats(const std::string& id, const cgroup::Stats& s) {
+  static Json ToJson(const cgroup::MemoryCounter& m) {
+    return {{"limit", m.limit}, {"usage", m.usage}, {"max", m.max}, {"failcnt", m.failures}};
+  }
+
+  // The shape of `runc events`.
+  static void PrintStats(const std::string& id, const cgroup::Stats& s,
+                         const control::Response& processes) {
     Json data;
-    data["cpu"]["usage"] = {{"total", s.cpu_usage_ns}, {"kernel", 0}, {"user", s.cpu_usage_ns}};
-    data["cpu"]["throttling"] = Json::object();
-    data["memory"]["usage"] = {{"limit", s.memory_limit},
-                               {"usage", s.memory_usage},
-                               {"max", s.memory_max_usage},
-                               {"failcnt", 0}};
-    data["pids"] = {{"current", s.pids}, {"limit", s.pids_limit == UINT64_MAX ? 0 : s.pids_limit}};
+    data["cpu"]["usage"] = {
+        {"total", s.cpu_ns}, {"kernel", s.cpu_system_ns}, {"user", s.cpu_user_ns}};
+    data["cpu"]["throttling"] = {{"periods", s.periods},
+                                 {"throttledPeriods", s.throttled_periods},
+                                 {"throttledTime", s.throttled_ns}};
+    data["memory"] = {{"cache", s.cache},
+                      {"usage", ToJson(s.memory)},
+                      {"swap", ToJson(s.swap)},
+                      {"kernel", ToJson({})},
+                      {"kernelTCP", ToJson({})},
+                      {"raw", s.memory_stat}};
+    data["pids"]["current"] = processes.tasks();
+    if (processes.task_limit() > 0) data["pids"]["limit"] = processes.task_limit();
+    data["blkio"] = Json::object();
+    data["hugetlb"] = Json::object();
+    data["intel_rdt"] = Json::object();
+    data["network_interfaces"] = nullptr;
     Print({{"type", "stats"}, {"id", id}, {"data", data}});
   }
 
@@ -208,7 +265,8 @@ class Features : public Command {
     Json json;
     json["ociVersionMin"] = "1.0.0";
     json["ociVersionMax"] = kSpecVersion;
-    json["hooks"] = {"prestart", "createRuntime", "createContainer", "poststart", "poststop"};
+    json["hooks"] = {"prestart",       "createRuntime", "createContainer",
+                     "startContainer", "poststart",     "poststop"};
     json["mountOptions"] = spec::MountOptionNames();
     json["linux"] = linux_part;
     Print(json, 2);

@@ -59,6 +59,7 @@ class Kill : public Command {
   void AddFlags(FlagSet* flags) override {
     flags->Bool("all", &all_, "every process of the container");
     flags->Alias("a", "all");
+    flags->Unsigned("pid", &pid_, INT32_MAX, "the process that has this number in the container, not init");
   }
 
   Outcome<int> Run(const Config& config, const std::vector<std::string>& args) override {
@@ -82,12 +83,14 @@ class Kill : public Command {
     if (!record.ok()) return record.failure();
     // As runc: --all of a container that has ended is done.
     if (all_ && !record->SandboxAlive()) return 0;
-    RUNSC_RETURN_IF_FAILED(container::Signal(*record, root + "/" + words[0], sig, all_));
+    RUNSC_RETURN_IF_FAILED(container::Signal(*record, root + "/" + words[0], sig,
+                                             {.all = all_, .pid = static_cast<pid_t>(pid_)}));
     return 0;
   }
 
  private:
   bool all_ = false;
+  uint64_t pid_ = 0;
 };
 
 class Delete : public Command {
@@ -131,8 +134,7 @@ class Wait : public Command {
     const auto got = channel->Receive(&message);
     const bool told = got.ok() && *got && message.has_exited();
     const int status = told ? message.exited().wait_status() : SIGKILL;
-    const int code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-    std::printf("{\"id\":\"%s\",\"exitStatus\":%d}\n", args[0].c_str(), code);
+    std::printf("{\"id\":\"%s\",\"exitStatus\":%d}\n", args[0].c_str(), ExitCodeOf(status));
     return 0;
   }
 };

@@ -2,8 +2,6 @@
 //
 // `runsc create` and `runsc run`: the container of an OCI bundle.
 
-#include <sys/wait.h>
-
 #include "runsc/cgroup/cgroup.h"
 #include "runsc/cmd/command.h"
 #include "runsc/container/container.h"
@@ -84,7 +82,7 @@ class RunCommand : public Command {
     created->sandbox.reset();
     if (state.Lock().ok()) (void)container::Delete(config, state, /*force=*/true);
     if (!status.ok()) return status.failure();
-    return WIFSIGNALED(*status) ? 128 + WTERMSIG(*status) : WEXITSTATUS(*status);
+    return ExitCodeOf(*status);
   }
 
  private:

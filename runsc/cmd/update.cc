@@ -89,6 +89,12 @@ class Update : public Command {
     if (!(*state)->record().SandboxAlive()) return Failure{"container not running"};
     if ((*state)->record().cgroups.empty()) return Failure{"the container has no cgroup"};
     RUNSC_RETURN_IF_FAILED(cgroup::Cgroup((*state)->record().cgroups).Set(resources));
+    // A frozen Sentry does not answer, and goes on showing what it knows.
+    if ((*state)->record().Status() == "paused") return 0;
+    control::Request request;
+    *request.mutable_update()->mutable_resources() = spec::ToMessage(resources);
+    auto response = container::Ask((*state)->dir(), request);
+    if (!response.ok()) return response.failure();
     return 0;
   }
 

@@ -123,23 +123,43 @@ void AddGlobalFlags(FlagSet* flags, Config* c) {
   flags->Unsigned("strace-log-size", &c->strace_log_size, 1 << 20,
                   "bytes of a buffer that --strace shows");
   flags->Choice("file-access", &c->file_access, {"exclusive", "shared"},
-                "does anybody else change the root file system meanwhile");
+                "does anybody else change the root file system meanwhile [exclusive, but shared for a\n"
+                "                            root that an engine made and that is written to]");
   flags->Choice("file-access-mounts", &c->file_access_mounts, {"exclusive", "shared"},
                 "does anybody else change bind mounts meanwhile");
   flags->Custom("overlay2", "MOUNTS:MEDIUM",
-                "where writes go: none (the host's files), root:self, root:memory, all:self, "
-                "all:memory [root:self]",
+                "where writes go: none: to the host's files; root:memory: those to the root stay in\n"
+                "                            memory; root:self: the same, but to the root itself where that is an\n"
+                "                            overlay mounted for this container, as engines do; all:...: those to\n"
+                "                            bind mounts stay in memory too [root:self]",
                 [c](const std::string& v) { return CheckOverlay(v, &c->overlay2); });
   flags->Bool("directfs", &c->directfs, "let the Sentry open files itself");
   flags->Choice("host-uds", &c->host_uds, {"none", "open", "create", "all"},
                 "may applications use Unix sockets in host directories");
-  flags->Bool("rootless", &c->rootless, "use a user namespace even as root");
+  flags->Switch("rootless", "use a user namespace even as root", [c](const std::string& v) {
+    if (v == "auto") return true;  // runc's: as root there is no need for one
+    return ParseBool(v, &c->rootless);
+  });
   flags->Bool("ignore-cgroups", &c->ignore_cgroups, "do not use host cgroups");
   flags->Bool("systemd-cgroup", &c->systemd_cgroup, "cgroup paths are systemd slices");
   flags->Bool("oci-seccomp", &c->oci_seccomp, "apply the seccomp profile of the spec inside");
   flags->Bool("net-raw", &c->net_raw, "allow CAP_NET_RAW");
   flags->Bool("version", &c->version, "print the version");
   flags->Alias("v", "version");
+  // Of runc, and of gVisor's runsc where engines' configurations have them: about how it works inside, which
+  // is another way here.
+  for (const char* name :
+       {"criu", "watchdog-action", "panic-signal", "panic-log", "num-network-channels", "qdisc",
+        "ref-leak-mode", "platform_device_path", "coverage-report", "debug-log-format",
+        "metric-server", "pod-init-config", "dcache", "traceback", "host-fifo", "host-settings"}) {
+    flags->Ignore(name, /*takes_value=*/true);
+  }
+  for (const char* name :
+       {"cpu-num-from-quota", "gso", "software-gso", "tx-checksum-offload", "rx-checksum-offload",
+        "enable-core-tags", "buffer-pooling", "lisafs", "vfs2", "fuse", "iouring", "profile",
+        "gvisor-marker-file", "allow-flag-override", "log-packets", "cgroupfs"}) {
+    flags->Ignore(name, /*takes_value=*/false);
+  }
 }
 
 std::string DefaultRoot() {

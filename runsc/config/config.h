@@ -36,7 +36,7 @@ struct Config {
   std::string strace_syscalls;
   uint64_t strace_log_size = 1024;
 
-  std::string file_access = "exclusive";
+  std::string file_access;  // empty: see shared_root()
   std::string file_access_mounts = "shared";
   std::string overlay2 = "root:self";
   bool directfs = true;
@@ -50,8 +50,17 @@ struct Config {
 
   bool version = false;
 
-  // Writes to the root go to memory (the default) or, with --overlay2=none, to the host's files.
-  bool overlay_root() const { return overlay2 != "none"; }
+  // Writes to the root go to memory, not to the host's files. `writable_layer`: the root is a layer that an
+  // engine made for this container alone (container/writable_layer.h). Then it is what "self" names.
+  bool overlay_root(bool writable_layer) const {
+    return overlay2 != "none" && !(writable_layer && overlay2_self());
+  }
+  bool overlay2_self() const { return overlay2 == "root:self" || overlay2 == "all:self"; }
+  // Whoever made a layer copies files into it while the container runs (`docker cp`).
+  bool shared_root(bool writable_layer) const {
+    return file_access.empty() ? !overlay_root(writable_layer) && writable_layer
+                               : file_access == "shared";
+  }
   // Bind mounts too (--overlay2=all:...).
   bool overlay_mounts() const { return overlay2.rfind("all:", 0) == 0; }
 };

@@ -19,25 +19,34 @@ std::string BadValue(std::string_view flag, std::string_view value, std::string_
 
 }  // namespace
 
+bool ParseBool(const std::string& v, bool* target) {
+  if (v == "true" || v == "1" || v == "t" || v == "T" || v == "TRUE" || v == "True") {
+    *target = true;
+  } else if (v == "false" || v == "0" || v == "f" || v == "F" || v == "FALSE" || v == "False") {
+    *target = false;
+  } else {
+    return false;
+  }
+  return true;
+}
+
 void FlagSet::Bool(std::string_view name, bool* target, std::string_view help) {
-  Flag f{std::string(name), "", std::string(help), *target ? "true" : "", true, nullptr, {}};
-  f.set = [target](const std::string& v) -> std::string {
-    if (v == "true" || v == "1" || v == "t" || v == "T" || v == "TRUE" || v == "True") {
-      *target = true;
-    } else if (v == "false" || v == "0" || v == "f" || v == "F" || v == "FALSE" || v == "False") {
-      *target = false;
-    } else {
-      return "must be true or false";
-    }
-    return "";
-  };
-  flags_.push_back(std::move(f));
+  Switch(name, help, [target](const std::string& v) { return ParseBool(v, target); });
+  flags_.back().fallback = *target ? "true" : "";
+}
+
+void FlagSet::Switch(std::string_view name, std::string_view help,
+                     std::function<bool(const std::string& value)> set) {
+  Custom(name, "", help, [set = std::move(set)](const std::string& v) -> std::string {
+    return set(v) ? "" : "must be true or false";
+  });
+  flags_.back().is_bool = true;
 }
 
 void FlagSet::Custom(std::string_view name, std::string_view value_name, std::string_view help,
                      std::function<std::string(const std::string&)> set) {
   flags_.push_back(Flag{std::string(name), std::string(value_name), std::string(help), "", false,
-                        std::move(set), {}});
+                        false, std::move(set), {}});
 }
 
 void FlagSet::String(std::string_view name, std::string* target, std::string_view value_name,
@@ -83,6 +92,12 @@ void FlagSet::Choice(std::string_view name, std::string* target,
     return "";
   });
   flags_.back().fallback = *target;
+}
+
+void FlagSet::Ignore(std::string_view name, bool takes_value) {
+  Custom(name, "", "", [](const std::string&) { return std::string(); });
+  flags_.back().is_bool = !takes_value;
+  flags_.back().hidden = true;
 }
 
 void FlagSet::Alias(std::string_view alias, std::string_view name) {
@@ -146,6 +161,7 @@ Outcome<void> FlagSet::Parse(const std::vector<std::string>& args, std::vector<s
 std::string FlagSet::Help() const {
   std::string out;
   for (const Flag& f : flags_) {
+    if (f.hidden) continue;
     std::string left = "  --" + f.name;
     if (!f.value_name.empty()) left += "=" + f.value_name;
     if (left.size() < 28) {

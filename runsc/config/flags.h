@@ -19,6 +19,9 @@
 
 namespace cvisor::runsc {
 
+// As Go's flags take them: "1", "t", "true", "0", ... False if it is none of those.
+bool ParseBool(const std::string& text, bool* target);
+
 class FlagSet {
  public:
   // The targets must outlive the set; their present values are the defaults shown by Help().
@@ -34,6 +37,11 @@ class FlagSet {
   // Checks the value itself: returns what is wrong with it, or "".
   void Custom(std::string_view name, std::string_view value_name, std::string_view help,
               std::function<std::string(const std::string& value)> set);
+  // A flag that may stand without a value, which is "true" then. `set` says whether it takes the value.
+  void Switch(std::string_view name, std::string_view help,
+              std::function<bool(const std::string& value)> set);
+  // A flag of other runtimes that has no effect here; not shown by Help().
+  void Ignore(std::string_view name, bool takes_value);
   // A second name for a flag, not shown by Help(): runc's -b, -p.
   void Alias(std::string_view alias, std::string_view name);
 
@@ -47,7 +55,7 @@ class FlagSet {
  private:
   struct Flag {
     std::string name, value_name, help, fallback;
-    bool is_bool = false;
+    bool is_bool = false, hidden = false;
     std::function<std::string(const std::string&)> set;
     std::vector<std::string> aliases;
   };

@@ -79,7 +79,7 @@ TEST(GlobalFlagsTest, PlatformsAndOverlays) {
   std::vector<std::string> rest;
   bool help;
   EXPECT_TRUE(flags.Parse({"--platform=ptrace", "--overlay2=none"}, &rest, &help).ok());
-  EXPECT_FALSE(config.overlay_root());
+  EXPECT_FALSE(config.overlay_root(false));
   EXPECT_THAT(flags.Parse({"--platform=kvm"}, &rest, &help).failure().message,
               HasSubstr("not built yet"));
   EXPECT_THAT(flags.Parse({"--platform=vax"}, &rest, &help).failure().message,

@@ -2,10 +2,16 @@
 
 #include "runsc/config/outcome.h"
 
+#include <sys/wait.h>
+
 #include <cctype>
 #include <cstring>
 
 namespace cvisor::runsc {
+
+int ExitCodeOf(int wait_status) {
+  return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
 
 Failure FailureFromErrno(std::string what, int error) {
   std::string why = strerror(error);

@@ -18,6 +18,9 @@ inline constexpr int kExitNotExecutable = 126;  // the command exists but cannot
 inline constexpr int kExitNotFound = 127;       // the command does not exist
 inline constexpr int kExitSandboxDied = 128;    // the Sentry crashed or was killed
 
+// A container's exit code, from the wait(2) status of its first process: 128+N when signal N ended it.
+int ExitCodeOf(int wait_status);
+
 struct Failure {
   std::string message;  // one line, without "runsc:" and without a full stop
   int exit_code = kExitFailure;

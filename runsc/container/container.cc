@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,7 +15,10 @@
 #include <climits>
 
 #include "runsc/cgroup/cgroup.h"
+#include "runsc/container/guest_process.h"
 #include "runsc/container/hooks.h"
+#include "runsc/container/sysctl.h"
+#include "runsc/container/writable_layer.h"
 #include "runsc/sandbox/control_socket.h"
 #include "runsc/sandbox/host_checks.h"
 #include "runsc/sandbox/stdio.h"
@@ -40,8 +44,9 @@ Outcome<void> OpenFiles(const Config& config, const spec::Spec& spec,
   if (!root.ok()) return root.failure();
   if (!is_dir) return Failure{"config.json: root.path: " + spec.root_path + " is not a directory"};
   c->mutable_root()->set_fd(root->get());
-  c->mutable_root()->set_overlay(config.overlay_root());
-  c->mutable_root()->set_shared(config.file_access == "shared");
+  const bool layer = config.overlay2_self() && IsWritableLayer(*root);
+  c->mutable_root()->set_overlay(config.overlay_root(layer));
+  c->mutable_root()->set_shared(config.shared_root(layer));
   start->descriptors.push_back(std::move(*root));
   for (int i = 0; i < c->mounts_size(); ++i) {
     control::Mount* m = c->mutable_mounts(i);
@@ -123,20 +128,42 @@ Outcome<void> FillNamespaces(const Config& config, const spec::Spec& spec,
   return {};
 }
 
-Outcome<void> MakeCgroup(const Config& config, const spec::Spec& spec, Record* record) {
+Outcome<void> MakeCgroup(const Config& config, const spec::Spec& spec, State& state) {
+  Record* record = &state.record();
   if (config.ignore_cgroups) return {};
   const bool asked = !spec.cgroups_path.empty();
   // An unprivileged user, who asked for none, has no cgroups.
   if (!asked && geteuid() != 0) return {};
   auto made = cgroup::Cgroup::Create(asked ? spec.cgroups_path : record->id,
-                                     asked && config.systemd_cgroup);
+                                     asked && config.systemd_cgroup,
+                                     [&](const std::vector<std::string>& dirs) {
+                                       record->cgroups = dirs;
+                                       return state.Save();
+                                     });
   if (!made.ok()) {
+    record->cgroups.clear();
     if (asked && geteuid() == 0) return made.failure();
     ReportWarning(config, "no cgroup: " + made.failure().message);
     return {};
   }
-  record->cgroups = made->dirs();
   return made->Set(spec.resources);
+}
+
+// What the sandbox shows of its limits, and may read of its usage.
+void FillResources(const spec::Spec& spec, const Record& record, sandbox::StartOptions* start) {
+  *start->boot.mutable_container()->mutable_resources() = spec::ToMessage(spec.resources);
+  control::CgroupFiles* files = start->boot.mutable_cgroup();
+  files->set_v1(cgroup::HostHasV1());
+  const cgroup::Cgroup group(record.cgroups);
+  const auto open = [&](std::initializer_list<const char*> names) {
+    UniqueFd fd = group.Open(names);
+    const int number = fd.get();
+    if (fd.valid()) start->descriptors.push_back(std::move(fd));
+    return number;
+  };
+  files->set_memory_fd(open({"memory.usage_in_bytes", "memory.current"}));
+  files->set_memory_stat_fd(open({"memory.stat"}));
+  files->set_cpu_fd(open({"cpuacct.usage", "cpu.stat"}));
 }
 
 void Undo(State& state) {
@@ -161,6 +188,8 @@ Outcome<void> Build(const Config& config, const CreateOptions& options, const st
   control::Container* c = start.boot.mutable_container();
   c->set_id(record.id);
   c->mutable_process()->set_ignored_signals(options.ignored_signals);
+  if (!config.net_raw) DropRawNetwork(c->mutable_process());
+  RUNSC_RETURN_IF_FAILED(FillSysctls(out->spec, c));
   if (config.oci_seccomp && out->spec.seccomp.has_value()) {
     auto seccomp = spec::CompileSeccomp(*out->spec.seccomp);
     if (!seccomp.ok()) return seccomp.failure();
@@ -173,18 +202,21 @@ Outcome<void> Build(const Config& config, const CreateOptions& options, const st
   if (!listener.ok()) return listener.failure();
   start.listener = std::move(*listener);
   RUNSC_RETURN_IF_FAILED(out->state->SaveConfig(out->spec.text));
-  RUNSC_RETURN_IF_FAILED(MakeCgroup(config, out->spec, &record));
-  start.prepare = [&record, out](pid_t pid) -> Outcome<void> {
-    record.pid = pid;
-    record.start_time = ProcessStartTime(pid);
-    // Before it can do anything, so that whatever happens `delete --force` finds it.
-    RUNSC_RETURN_IF_FAILED(out->state->Save());
-    return cgroup::Cgroup(record.cgroups).Add(pid);
-  };
   record.bundle = bundle;
   record.rootfs = out->spec.root_path;
   record.annotations = out->spec.annotations;
   record.foreground = !options.detached;
+  RUNSC_RETURN_IF_FAILED(MakeCgroup(config, out->spec, *out->state));
+  FillResources(out->spec, record, &start);
+  const bool user_namespace = start.user_namespace;
+  start.prepare = [&record, out, user_namespace](pid_t pid) -> Outcome<void> {
+    record.pid = pid;
+    record.start_time = ProcessStartTime(pid);
+    // Before it can do anything, so that whatever happens `delete --force` finds it.
+    RUNSC_RETURN_IF_FAILED(out->state->Save());
+    RUNSC_RETURN_IF_FAILED(SetNetworkSysctls(out->spec, pid, user_namespace));
+    return cgroup::Cgroup(record.cgroups).Add(pid);
+  };
 
   auto sandbox = sandbox::Sandbox::Start(std::move(start));
   if (!sandbox.ok()) return sandbox.failure();
@@ -201,6 +233,16 @@ Outcome<void> Build(const Config& config, const CreateOptions& options, const st
 
 std::string StateRoot(const Config& config) {
   return config.root.empty() ? DefaultRoot() : config.root;
+}
+
+void DropRawNetwork(control::Process* process) {
+  control::Capabilities* caps = process->mutable_capabilities();
+  constexpr uint64_t kOthers = ~(uint64_t{1} << CAP_NET_RAW);
+  caps->set_bounding(caps->bounding() & kOthers);
+  caps->set_effective(caps->effective() & kOthers);
+  caps->set_permitted(caps->permitted() & kOthers);
+  caps->set_inheritable(caps->inheritable() & kOthers);
+  caps->set_ambient(caps->ambient() & kOthers);
 }
 
 Outcome<void> WritePidFile(const std::string& path, pid_t pid) {
@@ -243,10 +285,7 @@ Outcome<void> Start(const Config& config, State& state) {
   if (status != "created") return Failure{"cannot start an already running container"};
   auto text = spec::Load(state.dir());
   if (!text.ok()) return text.failure();
-  if (text->hooks.count("startContainer") != 0) {
-    ReportWarning(config,
-                  "startContainer hooks, which run in the container, are not supported yet");
-  }
+  RUNSC_RETURN_IF_FAILED(RunStartContainerHooks(*text, state.dir(), record.ToOciJson()));
   control::Request request;
   request.mutable_start();
   auto response = Ask(state.dir(), request);
@@ -260,18 +299,19 @@ Outcome<void> Start(const Config& config, State& state) {
   return {};
 }
 
-Outcome<control::Response> Ask(const std::string& dir, control::Request request) {
+Outcome<control::Response> Ask(const std::string& dir, control::Request request,
+                               const std::vector<int>& fds) {
   auto channel = sandbox::ConnectIn(dir);
   if (!channel.ok()) return channel.failure();
   request.set_id(1);
-  if (!channel->Send(request).ok()) return Failure{"the sandbox does not listen"};
+  if (!channel->Send(request, fds).ok()) return Failure{"the sandbox does not listen"};
   control::Message message;
   const auto got = channel->Receive(&message);
   if (!got.ok() || !*got || !message.has_response()) return Failure{"the sandbox does not answer"};
   return message.response();
 }
 
-Outcome<void> Signal(const Record& record, const std::string& dir, int sig, bool all) {
+Outcome<void> Signal(const Record& record, const std::string& dir, int sig, SignalTarget target) {
   if (!record.SandboxAlive()) return Failure{"container not running"};
   const cgroup::Cgroup group(record.cgroups);
   if (group.Frozen()) {
@@ -283,8 +323,12 @@ Outcome<void> Signal(const Record& record, const std::string& dir, int sig, bool
   }
   control::Request request;
   request.mutable_signal()->set_signal(sig);
-  request.mutable_signal()->set_target(all ? control::SignalRequest::ALL
-                                           : control::SignalRequest::INIT);
+  if (target.pid != 0) {
+    request.mutable_signal()->set_target(control::SignalRequest::PROCESS);
+    request.mutable_signal()->set_pid(target.pid);
+  } else if (target.all) {
+    request.mutable_signal()->set_target(control::SignalRequest::ALL);
+  }
   auto response = Ask(dir, request);
   // A sandbox that ended of this signal may not have answered.
   if (!response.ok()) {

@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "pkg/sentry/control/channel.h"
 #include "runsc/config/config.h"
@@ -40,13 +41,20 @@ std::string StateRoot(const Config& config);
 Outcome<Created> Create(const Config& config, const std::string& id, const CreateOptions& options);
 // Runs it, with the hooks around. Over the sandbox's control socket.
 Outcome<void> Start(const Config& config, State& state);
-// Sends a signal: to init, or to all processes.
-Outcome<void> Signal(const Record& record, const std::string& dir, int sig, bool all);
+struct SignalTarget {
+  bool all = false;  // every process
+  pid_t pid = 0;     // the process with this number in the container. Without both: init
+};
+Outcome<void> Signal(const Record& record, const std::string& dir, int sig, SignalTarget target);
 // Removes what there is: with `force` the sandbox too if it runs.
 Outcome<void> Delete(const Config& config, State& state, bool force);
 
 // Asks a running sandbox, and waits for the response.
-Outcome<control::Response> Ask(const std::string& dir, control::Request request);
+Outcome<control::Response> Ask(const std::string& dir, control::Request request,
+                               const std::vector<int>& fds = {});
+
+// Without --net-raw no process gets CAP_NET_RAW: ping(8) and its like then use sockets that need none.
+void DropRawNetwork(control::Process* process);
 
 // Writes a file that an engine reads, in one step.
 Outcome<void> WritePidFile(const std::string& path, pid_t pid);

@@ -17,16 +17,6 @@
 namespace cvisor::runsc::container {
 namespace {
 
-// A file rather than a pipe: a hook need not read it.
-Outcome<UniqueFd> StateFile(const std::string& state) {
-  UniqueFd fd(memfd_create("container-state", MFD_CLOEXEC));
-  if (!fd.valid() || write(fd.get(), state.data(), state.size()) < 0 ||
-      lseek(fd.get(), 0, SEEK_SET) < 0) {
-    return FailureFromErrno("writing the state for a hook", errno);
-  }
-  return fd;
-}
-
 [[noreturn]] void Execute(const spec::Hook& hook, int state, const std::string& directory) {
   std::vector<char*> argv, envp;
   for (const std::string& arg : hook.args) argv.push_back(const_cast<char*>(arg.c_str()));
@@ -67,17 +57,32 @@ Outcome<void> RunHook(const spec::Hook& hook, const std::string& what, const std
   int status = 0;
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
-  if (late) {
-    return Failure{what + ": " + hook.path + " ran for more than " +
-                   std::to_string(hook.timeout_seconds) + "s"};
-  }
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
-  return Failure{what + ": " + hook.path + ": " +
-                 (WIFEXITED(status) ? "exit status " + std::to_string(WEXITSTATUS(status))
-                                    : "signal " + std::to_string(WTERMSIG(status)))};
+  if (late) return LateHook(what, hook);
+  return HookResult(what, hook, status);
 }
 
 }  // namespace
+
+Outcome<UniqueFd> StateFile(const std::string& state) {
+  UniqueFd fd(memfd_create("container-state", MFD_CLOEXEC));
+  if (!fd.valid() || write(fd.get(), state.data(), state.size()) < 0 ||
+      lseek(fd.get(), 0, SEEK_SET) < 0) {
+    return FailureFromErrno("writing the state for a hook", errno);
+  }
+  return fd;
+}
+
+Outcome<void> HookResult(const std::string& what, const spec::Hook& hook, int wait_status) {
+  if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0) return {};
+  return Failure{what + ": " + hook.path + ": " +
+                 (WIFEXITED(wait_status) ? "exit status " + std::to_string(WEXITSTATUS(wait_status))
+                                         : "signal " + std::to_string(WTERMSIG(wait_status)))};
+}
+
+Failure LateHook(const std::string& what, const spec::Hook& hook) {
+  return Failure{what + ": " + hook.path + " ran for more than " +
+                 std::to_string(hook.timeout_seconds) + "s"};
+}
 
 Outcome<void> RunHooks(const spec::Spec& spec, const std::string& stage, const std::string& state,
                        const std::string& directory) {

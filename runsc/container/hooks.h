@@ -8,10 +8,17 @@
 
 #include <string>
 
+#include "pkg/base/unique_fd.h"
 #include "runsc/config/outcome.h"
 #include "runsc/spec/spec.h"
 
 namespace cvisor::runsc::container {
+
+// The state in a file, at its beginning. Not in a pipe: a hook need not read it.
+Outcome<UniqueFd> StateFile(const std::string& state);
+// What the end of a hook means; `what` begins the message.
+Outcome<void> HookResult(const std::string& what, const spec::Hook& hook, int wait_status);
+Failure LateHook(const std::string& what, const spec::Hook& hook);
 
 // All hooks of `stage` in order; stops at the first that fails (its exit code is not 0, or it ran
 // out of time and was killed). `directory`: their working directory.

@@ -235,6 +235,9 @@ Outcome<std::unique_ptr<Sandbox>> Sandbox::Start(StartOptions options) {
   for (const auto& d : boot.stdio().descriptors()) {
     if (!d.terminal()) keep.insert(d.host());
   }
+  for (const int fd : {boot.cgroup().memory_fd(), boot.cgroup().memory_stat_fd(), boot.cgroup().cpu_fd()}) {
+    if (fd > 2) keep.insert(fd);
+  }
   std::erase_if(keep, [](int fd) { return fd < 0; });
 
   int go[2] = {-1, -1};

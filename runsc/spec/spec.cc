@@ -149,6 +149,7 @@ void ParseResourcesObject(const Reader& r, Resources* out) {
 void ParseLinux(const Reader& r, Spec* out) {
   out->cgroups_path = CString(r["cgroupsPath"]);
   ParseResourcesObject(r["resources"], &out->resources);
+  for (const auto& [name, value] : r["sysctl"].Fields()) out->sysctls[name] = CString(value);
   for (const Reader& ns : r["namespaces"].Array()) {
     Spec::Namespace n{ns["type"].String(), CString(ns["path"])};
     constexpr std::string_view kTypes[] = {"pid", "network", "mount",  "ipc",
@@ -213,6 +214,20 @@ Outcome<control::Process> ParseProcess(std::string_view text) {
   ParseProcessObject(Reader(*json, "process", &error), &process);
   if (!error.empty()) return Failure{error};
   return process;
+}
+
+control::Resources ToMessage(const Resources& r) {
+  control::Resources out;
+  if (r.memory_limit) out.set_memory(*r.memory_limit);
+  if (r.memory_swap) out.set_memory_and_swap(*r.memory_swap);
+  if (r.memory_reservation) out.set_memory_reservation(*r.memory_reservation);
+  if (r.cpu_quota) out.set_cpu_quota_us(*r.cpu_quota);
+  if (r.cpu_period) out.set_cpu_period_us(*r.cpu_period);
+  if (r.cpu_shares) out.set_cpu_shares(*r.cpu_shares);
+  if (r.pids_limit) out.set_pids(*r.pids_limit);
+  out.set_cpus(r.cpus);
+  out.set_mems(r.mems);
+  return out;
 }
 
 Outcome<Resources> ParseResources(std::string_view text) {

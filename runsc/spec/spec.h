@@ -46,6 +46,7 @@ struct Spec {
   std::map<std::string, std::string> annotations;
   std::string cgroups_path;
   Resources resources;
+  std::map<std::string, std::string> sysctls;  // "net.core.somaxconn"
   // CompileSeccomp() makes what container.seccomp holds of it.
   std::optional<SeccompProfile> seccomp;
   // By the specification's names: "prestart", "createRuntime", ...
@@ -55,6 +56,8 @@ struct Spec {
 
 // `text` is the file's content.
 Outcome<Spec> Parse(std::string_view text);
+// For the sandbox.
+control::Resources ToMessage(const Resources& resources);
 // A process as in config.json's "process": what --process of `runsc exec` holds.
 Outcome<control::Process> ParseProcess(std::string_view text);
 // A LinuxResources object: what --resources of `runsc update` holds.

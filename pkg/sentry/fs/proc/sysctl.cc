@@ -79,7 +79,6 @@ constexpr Constant kConstants[] = {
     {"vm", "nr_hugepages", "0"},
     {"vm", "min_free_kbytes", "67584"},
     {"vm", "legacy_va_layout", "0"},
-    {"net/core", "somaxconn", "4096"},
     {"net/core", "rmem_max", "212992"},
     {"net/core", "wmem_max", "212992"},
     {"net/core", "rmem_default", "212992"},
@@ -89,7 +88,9 @@ constexpr Constant kConstants[] = {
 
 // Read-only values of the sandbox's network namespace, as they are when proc is mounted.
 constexpr const char* kNamespaceValues[] = {
+    "net/core/somaxconn",
     "net/ipv4/ip_local_port_range",
+    "net/ipv4/ip_unprivileged_port_start",
     "net/ipv4/ip_forward",
     "net/ipv4/ping_group_range",
     "net/ipv4/tcp_available_congestion_control",
@@ -138,7 +139,6 @@ Ref<vfs::Inode> NewSysDir(FileSystem& fs) {
     dir(path.substr(0, slash))
         ->Add(std::string(path.substr(slash + 1)), vfs::NewStaticFile(fs, 0444, std::move(value)));
   }
-  dir("net/ipv4")->Add("ip_unprivileged_port_start", vfs::NewStaticFile(fs, 0444, "1024\n"));
   auto kernel_dir = dir("kernel");
   AddIpcLimits(fs, *kernel_dir, *dir("fs/mqueue"));
   kernel_dir->Add(

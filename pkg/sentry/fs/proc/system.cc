@@ -13,6 +13,7 @@
 #include "absl/strings/str_format.h"
 #include "pkg/sentry/fs/proc/internal.h"
 #include "pkg/sentry/kernel/blocker.h"
+#include "pkg/sentry/resources/resources.h"
 #include "pkg/sentry/vfs/vfs.h"
 
 namespace cvisor::fs::proc {
@@ -46,22 +47,12 @@ std::string CpuInfo(int cpus) {
   return out;
 }
 
-std::string MemInfo() {
-  struct sysinfo s = {};
-  ::sysinfo(&s);
-  const auto kb = [&](uint64_t units) { return units * s.mem_unit >> 10; };
-  const uint64_t total = kb(s.totalram), free_kb = kb(s.freeram), buffers = kb(s.bufferram);
-  // What the host calls available includes its page cache.
-  uint64_t available = free_kb, cached = 0;
-  const std::string host = ReadHost("/proc/meminfo");
-  const auto field = [&](const char* name, uint64_t* value) {
-    const size_t at = host.find(name);
-    if (at != std::string::npos) {
-      *value = strtoull(host.c_str() + at + strlen(name), nullptr, 10);
-    }
-  };
-  field("MemAvailable:", &available);
-  field("\nCached:", &cached);
+std::string MemInfo(const Resources& resources) {
+  const Resources::Memory m = resources.ReadMemory();
+  const uint64_t total = m.total >> 10, free_kb = m.free >> 10, available = m.available >> 10,
+                 buffers = m.buffers >> 10, cached = m.cached >> 10;
+  const uint64_t used = total - free_kb;
+  const uint64_t anonymous = used > cached + buffers ? used - cached - buffers : 0;
   return absl::StrFormat(
       "MemTotal:       %8d kB\nMemFree:        %8d kB\nMemAvailable:   %8d kB\n"
       "Buffers:        %8d kB\nCached:         %8d kB\nSwapCached:     %8d kB\n"
@@ -71,8 +62,8 @@ std::string MemInfo() {
       "Slab:           %8d kB\nCommitLimit:    %8d kB\nCommitted_AS:   %8d kB\n"
       "VmallocTotal:   34359738367 kB\nHugePages_Total:       0\nHugePages_Free:        0\n"
       "HugePages_Rsvd:        0\nHugePages_Surp:        0\nHugepagesize:       2048 kB\n",
-      total, free_kb, available, buffers, cached, 0, (total - free_kb) / 2, (total - free_kb) / 2,
-      0, 0, 0, 0, (total - free_kb - cached - buffers), 0, 0, 0, total, total - free_kb);
+      total, free_kb, available, buffers, cached, 0, used / 2, used / 2, 0, 0, 0, 0,
+      anonymous, 0, 0, 0, total, used);
 }
 
 struct Totals {
@@ -160,7 +151,7 @@ void AddSystemFiles(FileSystem& fs, vfs::SyntheticDir& root) {
   };
   add("version", [] { return Version(); });
   add("cpuinfo", [p] { return CpuInfo(p->kernel().cpu_count()); });
-  add("meminfo", [] { return MemInfo(); });
+  add("meminfo", [] { return MemInfo(SandboxResources()); });
   add("stat", [p] { return SystemStat(*p); });
   add("uptime", [p] { return Uptime(*p); });
   add("loadavg", [p] { return LoadAvg(*p); });
@@ -184,7 +175,14 @@ void AddSystemFiles(FileSystem& fs, vfs::SyntheticDir& root) {
   });
   add("vmstat", [] { return std::string("nr_free_pages 0\npgfault 0\npgmajfault 0\n"); });
   add("cgroups", [] {
-    return std::string("#subsys_name\thierarchy\tnum_cgroups\tenabled\n");
+    std::string out = "#subsys_name\thierarchy\tnum_cgroups\tenabled\n";
+    int hierarchy = 0;
+    for (const char* name : {"cpuset", "cpu", "cpuacct", "memory", "pids"}) {
+      // cpu and cpuacct are one hierarchy; all are one in v2, number 0.
+      if (SandboxResources().cgroup_v1 && name != std::string_view("cpuacct")) ++hierarchy;
+      out += absl::StrFormat("%s\t%d\t1\t1\n", name, hierarchy);
+    }
+    return out;
   });
   add("modules", [] { return std::string(); });
   // A table without rows: there are no caches.

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_format.h"
 #include "pkg/sentry/fs/proc/internal.h"
+#include "pkg/sentry/fs/proc/ipc_sysctl.h"
 #include "pkg/sentry/kernel/ipc_namespace.h"
 
 namespace cvisor::fs::proc {
@@ -118,6 +119,58 @@ std::string Msg() {
   return out;
 }
 
+struct IpcSysctl {
+  const char *dir, *name;
+  FindLimits find;
+};
+
+// The bounds of the mqueue ones are Linux's own (ipc/mq_sysctl.c).
+const std::vector<IpcSysctl>& IpcSysctls() {
+  static const auto& all = *new std::vector<IpcSysctl>{
+      {"kernel", "shmmax", [](IpcNamespace& ns) {
+        return std::vector<Limit>{{&ns.shm().limits().max, UINT64_MAX}};
+      }},
+      {"kernel", "shmall", [](IpcNamespace& ns) {
+        return std::vector<Limit>{{&ns.shm().limits().all, UINT64_MAX}};
+      }},
+      {"kernel", "shmmni", [](IpcNamespace& ns) {
+        return std::vector<Limit>{{&ns.shm().limits().ids, ipc::kMaxIds}};
+      }},
+      {"kernel", "sem", [](IpcNamespace& ns) {
+        auto& l = ns.sem().limits();
+        return std::vector<Limit>{{&l.per_set, kMaxSemList},
+                                  {&l.total, kMaxInt},
+                                  {&l.operations, kMaxSemList},
+                                  {&l.ids, ipc::kMaxIds}};
+      }},
+      {"kernel", "msgmax", [](IpcNamespace& ns) {
+        return std::vector<Limit>{{&ns.msg().limits().message, kMaxMessage}};
+      }},
+      {"kernel", "msgmnb", [](IpcNamespace& ns) {
+        return std::vector<Limit>{{&ns.msg().limits().queue, kMaxInt}};
+      }},
+      {"kernel", "msgmni", [](IpcNamespace& ns) {
+        return std::vector<Limit>{{&ns.msg().limits().ids, ipc::kMaxIds}};
+      }},
+      {"fs/mqueue", "queues_max", [](IpcNamespace& ns) {
+        return std::vector<Limit>{{&ns.mqueue_limits().queues_max, kMaxInt}};
+      }},
+      {"fs/mqueue", "msg_max", [](IpcNamespace& ns) {
+        return std::vector<Limit>{{&ns.mqueue_limits().msg_max, 65536}};
+      }},
+      {"fs/mqueue", "msgsize_max", [](IpcNamespace& ns) {
+        return std::vector<Limit>{{&ns.mqueue_limits().msgsize_max, 16 << 20}};
+      }},
+      {"fs/mqueue", "msg_default", [](IpcNamespace& ns) {
+        return std::vector<Limit>{{&ns.mqueue_limits().msg_default, 65536}};
+      }},
+      {"fs/mqueue", "msgsize_default", [](IpcNamespace& ns) {
+        return std::vector<Limit>{{&ns.mqueue_limits().msgsize_default, 16 << 20}};
+      }},
+  };
+  return all;
+}
+
 }  // namespace
 
 Ref<vfs::Inode> NewSysvipcDir(FileSystem& fs) {
@@ -133,50 +186,17 @@ Ref<vfs::Inode> NewSysvipcDir(FileSystem& fs) {
 }
 
 void AddIpcLimits(FileSystem& fs, vfs::SyntheticDir& kernel, vfs::SyntheticDir& mqueue) {
-  const auto add = [&fs](vfs::SyntheticDir& dir, const char* name, FindLimits find) {
-    dir.Add(name, NewLimitFile(fs, find));
-  };
-  add(kernel, "shmmax", [](IpcNamespace& ns) {
-    return std::vector<Limit>{{&ns.shm().limits().max, UINT64_MAX}};
-  });
-  add(kernel, "shmall", [](IpcNamespace& ns) {
-    return std::vector<Limit>{{&ns.shm().limits().all, UINT64_MAX}};
-  });
-  add(kernel, "shmmni", [](IpcNamespace& ns) {
-    return std::vector<Limit>{{&ns.shm().limits().ids, ipc::kMaxIds}};
-  });
-  add(kernel, "sem", [](IpcNamespace& ns) {
-    auto& l = ns.sem().limits();
-    return std::vector<Limit>{{&l.per_set, kMaxSemList},
-                              {&l.total, kMaxInt},
-                              {&l.operations, kMaxSemList},
-                              {&l.ids, ipc::kMaxIds}};
-  });
-  add(kernel, "msgmax", [](IpcNamespace& ns) {
-    return std::vector<Limit>{{&ns.msg().limits().message, kMaxMessage}};
-  });
-  add(kernel, "msgmnb", [](IpcNamespace& ns) {
-    return std::vector<Limit>{{&ns.msg().limits().queue, kMaxInt}};
-  });
-  add(kernel, "msgmni", [](IpcNamespace& ns) {
-    return std::vector<Limit>{{&ns.msg().limits().ids, ipc::kMaxIds}};
-  });
-  // The bounds are Linux's own (ipc/mq_sysctl.c).
-  add(mqueue, "queues_max", [](IpcNamespace& ns) {
-    return std::vector<Limit>{{&ns.mqueue_limits().queues_max, kMaxInt}};
-  });
-  add(mqueue, "msg_max", [](IpcNamespace& ns) {
-    return std::vector<Limit>{{&ns.mqueue_limits().msg_max, 65536}};
-  });
-  add(mqueue, "msgsize_max", [](IpcNamespace& ns) {
-    return std::vector<Limit>{{&ns.mqueue_limits().msgsize_max, 16 << 20}};
-  });
-  add(mqueue, "msg_default", [](IpcNamespace& ns) {
-    return std::vector<Limit>{{&ns.mqueue_limits().msg_default, 65536}};
-  });
-  add(mqueue, "msgsize_default", [](IpcNamespace& ns) {
-    return std::vector<Limit>{{&ns.mqueue_limits().msgsize_default, 16 << 20}};
-  });
+  for (const IpcSysctl& s : IpcSysctls()) {
+    vfs::SyntheticDir& dir = s.dir == std::string_view("kernel") ? kernel : mqueue;
+    dir.Add(s.name, NewLimitFile(fs, s.find));
+  }
+}
+
+cvisor::Status SetIpcSysctl(IpcNamespace& ns, std::string_view path, std::string_view value) {
+  for (const IpcSysctl& s : IpcSysctls()) {
+    if (path == std::string(s.dir) + "/" + s.name) return StoreLimits(s.find(ns), value);
+  }
+  return Errno::kENOENT;
 }
 
 }  // namespace cvisor::fs::proc

@@ -13,6 +13,7 @@
 #include "pkg/sentry/kernel/namespace_file.h"
 #include "pkg/sentry/kernel/pidfd.h"
 #include "pkg/sentry/kernel/time_namespace.h"
+#include "pkg/sentry/resources/resources.h"
 #include "pkg/sentry/vfs/vfs.h"
 
 #ifndef CLONE_NEWTIME
@@ -143,7 +144,6 @@ std::string TimensOffsets(Task&) {
   return absl::StrFormat("%-10s %10d %9d\n%-10s %10d %9d\n", "monotonic", 0, 0, "boottime", 0, 0);
 }
 
-// time_namespaces(7). Only offsets of 0 can be had: kernel/time_namespace.h.
 Status SetTimensOffsets(Task& t, std::string_view data) {
   const Ref<kernel::TimeNamespace> ns = t.TimeNsForChildren();
   const Task* writer = Task::Current();
@@ -351,7 +351,9 @@ std::string Children(FileSystem& fs, Task& t, bool) {
 
 constexpr FileSpec kFiles[] = {
     {"auxv", 0400, kAuxv, CVISOR_TEXT(OrEmpty(Auxv(t))), nullptr, true},
-    {"cgroup", 0444, kCgroup, CVISOR_TEXT("0::/\n")},
+    {"cgroup", 0444, kCgroup, CVISOR_TEXT(SandboxResources().cgroup_v1
+                                             ? "4:pids:/\n3:memory:/\n2:cpu,cpuacct:/\n1:cpuset:/\n"
+                                             : "0::/\n")},
     {"cmdline", 0444, kCmdline, CVISOR_TEXT(OrEmpty(Cmdline(t)))},
     {"comm", 0644, kComm, CVISOR_TEXT(t.name() + "\n"), SetComm},
     {"cpuset", 0444, kCpuset, CVISOR_TEXT("/\n")},

@@ -22,7 +22,16 @@ namespace {
 
 constexpr int kProtocolLimit = 256;  // IPPROTO_MAX, but for MPTCP
 constexpr int kProtocolMptcp = 262;  // IPPROTO_MPTCP
-constexpr uint16_t kPrivilegedPorts = 1024;
+// The first port that everybody may bind: of the sandbox's network namespace, set before there is a socket.
+int g_unprivileged_ports = 1024;
+
+void ReadUnprivilegedPorts() {
+  FILE* f = fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "re");
+  if (f == nullptr) return;
+  if (int n = 0; fscanf(f, "%d", &n) == 1) g_unprivileged_ports = n;
+  fclose(f);
+}
+
 
 // The protocol that socket(2) means. The errors are those of Linux's inet_create().
 Result<int> CheckProtocol(const SocketCaller& caller, int family, int type, int protocol) {
@@ -105,7 +114,7 @@ EventMask InetSocket::Readiness(EventMask mask) {
 // The Sentry may be privileged where the application is not.
 Status InetSocket::CheckBind(const SocketCaller& caller, const HostAddress& address) {
   const uint16_t port = address.port();
-  if (port == 0 || port >= kPrivilegedPorts) return OkStatus();
+  if (port == 0 || port >= g_unprivileged_ports) return OkStatus();
   return caller.creds->HasCap(CAP_NET_BIND_SERVICE) ? OkStatus() : Status(Errno::kEACCES);
 }
 
@@ -222,6 +231,7 @@ Result<uint64_t> InetSocket::Ioctl(mm::MemoryManager& mm, uint32_t cmd, uint64_t
 }
 
 void RegisterInetSockets() {
+  ReadUnprivilegedPorts();
   for (const int family : {AF_INET, AF_INET6}) {
     Family f;
     f.create = [family](const SocketCaller& caller, int type, int protocol, int flags) {
