@@ -108,7 +108,7 @@ class Limits(OciTest):
         self.assertEqual(self.create("true").returncode, 1)
 
     def test_events(self):
-        self.run_detached()
+        self.run_detached("exec sleep 1000")  # one task, whenever it is asked
         stats = json.loads(self.ok("events", "--stats", "c"))["data"]
         self.assertEqual(stats["memory"]["usage"]["limit"], 64 << 20)
         self.assertGreater(stats["memory"]["usage"]["usage"], 0)

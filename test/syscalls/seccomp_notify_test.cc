@@ -600,8 +600,10 @@ TEST(SeccompNotifySignalTest, KillableWaitsThroughSignals) {
         EXPECT_EQ(handled, 1);
       },
       SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
-  const seccomp_notif n = target.Receive();
+  // Asleep before it is received: who comes later sleeps in the other way at once.
+  ASSERT_EQ(Poll(target.fd(), POLLIN, kLongMs), POLLIN);
   EXPECT_TRUE(WaitUntilBlocked(target.pid()));
+  const seccomp_notif n = target.Receive();
   kill(target.pid(), SIGUSR1);
   // It has seen the signal when it sleeps in the other way.
   EXPECT_TRUE(WaitUntilState(target.pid(), 'D'));
