@@ -2,13 +2,15 @@
 # Copyright 2026 The cvisor Authors. SPDX-License-Identifier: Apache-2.0
 # strace of a shell pipeline: what it says must not depend on where it runs.
 export LC_ALL=C
-strace -f -qq -o trace -e trace=execve,pipe,pipe2,dup2 \
+# A file for each process: in one file, calls at the same time are torn into two lines.
+strace -ff -qq -o trace -e trace=execve,pipe,pipe2,dup2 \
   sh -c 'echo one two | tr a-z A-Z | cat -n; exit 3'
 echo "exit $?"
+cat trace.* > trace
 grep -c 'execve("/usr/bin/tr"' trace
 grep -c 'execve("/usr/bin/cat"' trace
 grep -o 'dup2([0-9]*, [01]) *= [01]' trace | sort | uniq -c
-rm trace
+rm trace trace.*
 
 strace -f -qq -c -o summary sh -c 'cat /dev/null; cat /dev/null'
 awk '$NF == "execve" { print $4, $NF }' summary
