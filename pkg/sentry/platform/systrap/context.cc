@@ -268,10 +268,7 @@ Event SystrapContext::SwitchLazily(AddressSpace& address_space, arch::Registers*
     page.rax = regs->rax;
   }
   const bool elsewhere = spin_.TakeStart();
-  if (elsewhere && home_.held()) {
-    home_.Leave();
-    thread_->StayAt(home_);
-  }
+  if (elsewhere) thread_->LeaveHome(home_);
   thread_->Give(COMMAND_RUN, elsewhere);
   // Giving the turn was a full barrier: who did not see in_user_ has set the flag before.
   if (interrupt_pending_.load(std::memory_order_relaxed)) [[unlikely]] Kick();

@@ -139,6 +139,12 @@ void StubThread::StayAt(const Home& home) {
   }
 }
 
+void StubThread::LeaveHome(Home& home) {
+  if (!home.held()) return;
+  home.Leave();
+  StayAt(home);
+}
+
 void StubThread::Give(uint32_t command, bool elsewhere) {
   if (outstanding_ && !Finish()) return;
   if (elsewhere) MoveAway();
@@ -228,8 +234,7 @@ bool StubThread::Await(SpinPolicy& spin, Home& home) {
       } else if (FutexWaitFor(&page_.state, asleep, Home::kPatienceNs)) {
         ++futex_sleeps_;
       } else {
-        home.Leave();
-        StayAt(home);
+        LeaveHome(home);
       }
     }
   }
@@ -240,10 +245,7 @@ bool StubThread::Await(SpinPolicy& spin, Home& home) {
   } else {
     const uint64_t elapsed = __rdtsc() - start;
     const uint64_t patience = Home::kPatienceNs / 1000 * spin.ticks_per_us();
-    if (home.held() && elapsed > patience) [[unlikely]] {
-      home.Leave();
-      StayAt(home);
-    }
+    if (elapsed > patience) LeaveHome(home);
     // What the stub says of times is only a hint, but must not be nonsense.
     const uint64_t handed_over = __atomic_load_n(&page_.handed_over, __ATOMIC_RELAXED);
     const uint64_t ran = handed_over - __atomic_load_n(&page_.resumed, __ATOMIC_RELAXED);

@@ -49,6 +49,8 @@ class StubThread {
   bool Await(SpinPolicy& spin, Home& home);
   // Has the thread stay at home, if there is one, or go where the host likes.
   void StayAt(const Home& home);
+  // Both it and the calling thread, whose home that is, may go where the host likes. Nothing without a home.
+  void LeaveHome(Home& home);
 
   // Whether nothing of an earlier command is under way, so that its arguments in the page are free.
   bool CanDoQuickly();
